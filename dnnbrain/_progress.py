@@ -1,0 +1,18 @@
+"""A progress bar for people at a terminal or in a notebook; silence for pipes and libraries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+
+def _someone_is_looking() -> bool:
+    return sys.stderr is not None and (sys.stderr.isatty() or 'ipykernel' in sys.modules)
+
+
+def progress(iterable: Iterable | None = None, desc: str | None = None, total: int | None = None,
+             unit: str = 'it', leave: bool = True):
+    """A tqdm bar over `iterable` (or one to `update()` by hand) that shows only when someone looks."""
+    from tqdm import tqdm
+    return tqdm(iterable, desc=desc, total=total, unit=unit, leave=leave, file=sys.stderr,
+                dynamic_ncols=True, disable=not _someone_is_looking())
