@@ -1,0 +1,1 @@
+"""Files on disk: one module per format, each with a function that reads and one that writes."""

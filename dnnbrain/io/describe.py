@@ -1,0 +1,68 @@
+"""A few lines about a file, without loading its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnnbrain._checks import existing_file, listing
+from dnnbrain.io import act_h5, dmask_csv, rdm_h5, roi_h5, stim_csv
+
+
+def _stim(fname: str) -> str:
+    header, table = stim_csv.read_stim_csv(fname)
+    lines = [f'{key}: {value}' for key, value in header.items()] + [f'stimuli: {len(table)}']
+    for name in table:
+        values = table[name]
+        if values.dtype.kind in 'iuf':
+            detail = f'{values.min():g} to {values.max():g}, {values.nunique()} different' if len(values) else ''
+        else:
+            detail = f'{values.nunique()} different: {listing(values.unique(), 5)}'
+        lines.append(f'  {name}: {detail}')
+    return '\n'.join(lines)
+
+
+def _dmask(fname: str) -> str:
+    return '\n'.join(f'{layer}: ' + ', '.join(
+        f'{axis} {numbers if isinstance(numbers, str) else listing(numbers)}' for axis, numbers in axes.items())
+        for layer, axes in dmask_csv.read_dmask_csv(fname).items())
+
+
+def _act(fname: str) -> str:
+    layers, ids, meta = act_h5.read_act_h5(fname)
+    shown = {key: meta[key] for key in ('network', 'weights', 'pool') if meta.get(key)}
+    lines = [f'{key}: {value}' for key, value in shown.items()]
+    lines.append(f'stimuli: {next(iter(layers.values())).shape[0]}'
+                 + (' (without IDs)' if ids is None else f', {listing(ids, 3)}'))
+    for name, layer in layers.items():
+        size = layer.dtype.itemsize
+        for n in layer.shape:
+            size *= n
+        lines.append(f'  {name}: {layer.shape} {layer.dtype}, {size / 1e6:.1f} MB')
+    return '\n'.join(lines)
+
+
+def _roi(fname: str) -> str:
+    names, data = roi_h5.read_roi_h5(fname)
+    return f'volumes: {len(data)}\nregions: {len(names)}: {listing(names)}'
+
+
+def _rdm(fname: str) -> str:
+    kind, rdms, ids = rdm_h5.read_rdm_h5(fname)
+    lines = [f'type: {kind}'] + ([] if ids is None else [f'items: {listing(ids, 5)}'])
+    for key, triangle in rdms.items():
+        n_iter = '' if triangle.ndim == 1 else f', {len(triangle)} iterations'
+        lines.append(f'  {key}: {rdm_h5.n_items(triangle.shape[-1])} items{n_iter}')
+    return '\n'.join(lines)
+
+
+_BY_SUFFIX = {stim_csv.SUFFIX: _stim, dmask_csv.SUFFIX: _dmask, act_h5.SUFFIX: _act,
+              roi_h5.SUFFIX: _roi, rdm_h5.SUFFIX: _rdm}
+SUFFIXES = tuple(_BY_SUFFIX)
+
+
+def describer(fname: str) -> Callable[[str], str] | None:
+    """The function that describes files of this name; None if the name is of no known format."""
+    found = next((tell for suffix, tell in _BY_SUFFIX.items() if fname.lower().endswith(suffix)), None)
+    if found is not None:
+        existing_file(fname, 'NAME')
+    return found
