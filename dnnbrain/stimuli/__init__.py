@@ -1,0 +1,1 @@
+"""What is shown: tables of stimuli, and the pictures and frames they name."""

@@ -1,0 +1,89 @@
+"""Which files of a stimulus table are missing or unreadable, all at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from dnnbrain._checks import BadInput, BadPath, BadValue, listing
+from dnnbrain._optional import optional
+from dnnbrain._progress import progress
+from dnnbrain.stimuli.images import read_rgb
+from dnnbrain.stimuli.stimulus import Stimulus
+from dnnbrain.stimuli.video import Film, VideoSet
+
+
+def file_problems(stim: Stimulus, decode: bool = True) -> pd.DataFrame:
+    """Columns stimID, file, problem: one row per stimulus that cannot be shown."""
+    if stim.type == 'video':
+        problem = _problem(_check_frames, stim, decode)
+        found = [] if problem is None else [(None, stim.path, problem)]
+    else:
+        check = {'image': _check_picture, 'video_clip': _check_film, 'audio': _check_sound}[stim.type]
+        files = stim.files()
+        with ThreadPoolExecutor() as pool:
+            problems = list(progress(pool.map(lambda f: _problem(check, f, decode), files),
+                                     'checking files', total=len(files), leave=False))
+        found = [(name, file, problem) for name, file, problem
+                 in zip(stim.get('stimID'), files, problems, strict=True) if problem is not None]
+    return pd.DataFrame(found, columns=['stimID', 'file', 'problem'])
+
+
+def refuse_bad_files(stim: Stimulus) -> None:
+    """One sentence that names what cannot be shown, before any work starts."""
+    problems = file_problems(stim, decode=False)
+    if len(problems):
+        names = listing([f'{Path(p.file).name} ({p.problem})' for p in problems.itertuples()], most=5)
+        raise BadValue(f'{len(problems)} of {len(stim)} stimuli in {str(stim.path)!r} cannot be shown: {names}')
+
+
+def _problem(check, what, decode: bool) -> str | None:
+    try:
+        check(what, decode)
+    except BadPath:
+        return 'missing'
+    except BadInput as error:
+        return str(error)
+    return None
+
+
+def _check_picture(path: Path, decode: bool) -> None:
+    if not path.is_file():
+        raise BadPath(path)
+    if decode:
+        read_rgb(path)
+        return
+    try:
+        with Image.open(path):
+            pass
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise BadValue('not a readable picture') from None
+
+
+def _check_film(path: Path, decode: bool) -> None:
+    if not path.is_file():
+        raise BadPath(path)
+    film = Film(path)
+    if decode:
+        film.frame(len(film))
+
+
+def _check_frames(stim: Stimulus, decode: bool) -> None:
+    if not stim.path.is_file():
+        raise BadPath(stim.path)
+    frames = VideoSet(stim.path, stim.get('stimID'))
+    if decode and len(frames):
+        frames.film.frame(int(frames.frame_nums.max()))
+
+
+def _check_sound(path: Path, decode: bool) -> None:
+    if not path.is_file():
+        raise BadPath(path)
+    soundfile = optional('soundfile', 'reading sound')
+    try:
+        soundfile.read(path) if decode else soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise BadValue(f'not a readable sound: {error}') from None

@@ -1,0 +1,124 @@
+"""Pictures as the network gets them: RGB, whatever mode the file has."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from dnnbrain._checks import BadPath, BadValue
+
+
+def read_rgb(path) -> Image.Image:
+    """A picture file as 8-bit RGB (gray, palette, alpha, CMYK and 16-bit files included).
+
+    Transparency is dropped, not blended; 16-bit gray is scaled to 8 bit.
+
+    Raises
+    ------
+    BadPath, BadValue
+        The file is missing, or is not a whole picture.
+    """
+    try:
+        with Image.open(path) as image:
+            return to_rgb(image)
+    except FileNotFoundError:
+        raise BadPath(f'picture {str(path)!r} does not exist') from None
+    except UnidentifiedImageError:
+        raise BadValue(f'{str(path)!r} is not a picture that can be read') from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadValue(f'picture {str(path)!r} cannot be read: {error}') from None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any PIL picture as mode RGB, fully read."""
+    if image.mode == 'RGB':
+        image.load()
+        return image
+    if image.mode.startswith('I;16') or image.mode == 'I':
+        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    elif image.mode in ('P', 'PA', 'LA'):
+        image = image.convert('RGBA')     # a palette with transparency has no direct way to RGB
+    return image.convert('RGB')
+
+
+class PictureSet:
+    """What ImageSet, ArraySet and VideoSet share: indexing by one or many, transform, labels."""
+
+    forkable = True         # whether worker processes may read it
+
+    def __init__(self, n: int, labels=None, transform=None):
+        self.n = n
+        self.transform = transform
+        self.labels = None if labels is None else np.asarray(labels)
+        if self.labels is not None and len(self.labels) != n:
+            raise BadValue(f'{len(self.labels)} labels came for {n} pictures')
+
+    def picture(self, index: int) -> Image.Image:
+        """Picture `index` (from 0) as PIL RGB, untransformed."""
+        raise NotImplementedError
+
+    def seen_through(self, transform) -> PictureSet:
+        """The same pictures under another transform."""
+        other = copy.copy(self)
+        other.transform = transform
+        return other
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index):
+        """(tensor, label) for an int; (batch, labels) for a list or slice. Unlabelled is -1."""
+        import torch
+        if isinstance(index, int | np.integer):
+            label = -1 if self.labels is None else self.labels[index]
+            return self._tensor(self.picture(int(index))), label
+        chosen = np.arange(self.n)[index]
+        labels = np.full(len(chosen), -1) if self.labels is None else self.labels[chosen]
+        return torch.stack([self._tensor(self.picture(int(i))) for i in chosen]), torch.as_tensor(labels)
+
+    def _tensor(self, picture: Image.Image):
+        if self.transform is not None:
+            return self.transform(picture)
+        import torch
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+
+
+class ImageSet(PictureSet):
+    """Pictures in a folder.
+
+    Parameters
+    ----------
+    img_dir : str or Path
+    img_ids : sequence of str
+        File names relative to `img_dir`.
+    labels : sequence, optional
+    transform : callable, optional
+        PIL picture -> tensor (3, h, w); scales to [0, 1] by default.
+    """
+
+    def __init__(self, img_dir, img_ids, labels=None, transform=None):
+        super().__init__(len(img_ids), labels, transform)
+        self.img_dir, self.img_ids = Path(img_dir), [str(i) for i in img_ids]
+
+    def picture(self, index: int) -> Image.Image:
+        return read_rgb(self.img_dir / self.img_ids[index])
+
+
+class ArraySet(PictureSet):
+    """Pictures in an array of shape (n, 3, h, w), uint8; gray ones may have one channel."""
+
+    def __init__(self, pictures, labels=None, transform=None):
+        pictures = np.asarray(pictures)
+        if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
+            raise BadValue(f'pictures must have shape (n, 3, h, w), not {pictures.shape}')
+        if pictures.dtype != np.uint8:
+            raise BadValue(f'pictures must be uint8 (0 to 255), not {pictures.dtype}; convert them first')
+        super().__init__(len(pictures), labels, transform)
+        self.pictures = pictures
+
+    def picture(self, index: int) -> Image.Image:
+        picture = self.pictures[index].transpose(1, 2, 0)
+        return to_rgb(Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture))

@@ -1,0 +1,49 @@
+"""Random parts of a table with the same mixture of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dnnbrain._checks import BadValue
+
+
+def split_rows(ids, strata, fractions: Sequence[float], rng=None) -> list[np.ndarray]:
+    """Rows of each part, sorted; rows with the same ID stay together.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+    strata : ndarray of shape (n,) or None
+        Each part gets its share of every value; an ID counts for the value of its first row.
+    fractions : sequence of float
+        Positive, summing to at most 1.
+    rng : int or Generator, optional
+    """
+    fractions = np.asarray(fractions, dtype=float)
+    if fractions.ndim != 1 or (fractions <= 0).any() or fractions.sum() > 1 + 1e-9:
+        raise BadValue(f'fractions must be positive and sum to at most 1, not {fractions.tolist()}')
+    rng = np.random.default_rng(rng)
+    unique, first, member = np.unique(ids, return_index=True, return_inverse=True)
+    values = np.zeros(len(unique)) if strata is None else np.asarray(strata)[first]
+    part_of = np.full(len(unique), -1)
+    debt = np.zeros(len(fractions) + 1)
+    shares = np.append(fractions, max(0.0, 1 - fractions.sum()))
+    for value in np.unique(values):
+        here = rng.permutation(np.flatnonzero(values == value))
+        counts, debt = _apportion(len(here), shares, debt)
+        part_of[here] = np.repeat(np.arange(len(shares)), counts)
+    parts = [np.flatnonzero(part_of[member] == k) for k in range(len(fractions))]
+    if any(len(part) == 0 for part in parts):
+        raise BadValue(f'{len(unique)} stimuli are too few for parts of {fractions.tolist()}')
+    return parts
+
+
+def _apportion(n: int, shares: np.ndarray, debt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole counts that sum to n; what rounding owes to a part is paid by a later stratum."""
+    due = n * shares + debt
+    counts = np.floor(n * shares).astype(int)
+    while counts.sum() < n:
+        counts[np.argmax(due - counts)] += 1
+    return counts, due - counts
