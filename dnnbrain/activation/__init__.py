@@ -1,0 +1,1 @@
+"""What each layer computes: activations, masks over their units, pooling, features, the HRF."""
