@@ -1,0 +1,1 @@
+"""Import paths of DNNBrain 1.0: core, models, base."""

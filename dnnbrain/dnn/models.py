@@ -1,0 +1,19 @@
+"""Public path of DNNBrain 1.0: networks. Spellings like VGG11 and ResNet18 are aliases."""
+
+from dnnbrain.networks.dnn import DNN
+from dnnbrain.networks.zoo.alexnet import AlexNet
+from dnnbrain.networks.zoo.resnet import Resnet10, Resnet18, Resnet34, Resnet50, Resnet101, Resnet152
+from dnnbrain.networks.zoo.vgg import Vgg11, Vgg11_bn, Vgg13, Vgg13_bn, Vgg16, Vgg16_bn, Vgg19, Vgg19_bn
+
+VGG11, VGG13, VGG16, VGG19 = Vgg11, Vgg13, Vgg16, Vgg19
+VGG11_bn, VGG13_bn, VGG16_bn, VGG19_bn = Vgg11_bn, Vgg13_bn, Vgg16_bn, Vgg19_bn
+ResNet10, ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 = \
+    Resnet10, Resnet18, Resnet34, Resnet50, Resnet101, Resnet152
+
+__all__ = [
+    'DNN', 'AlexNet',
+    'Vgg11', 'Vgg13', 'Vgg16', 'Vgg19', 'Vgg11_bn', 'Vgg13_bn', 'Vgg16_bn', 'Vgg19_bn',
+    'VGG11', 'VGG13', 'VGG16', 'VGG19', 'VGG11_bn', 'VGG13_bn', 'VGG16_bn', 'VGG19_bn',
+    'Resnet10', 'Resnet18', 'Resnet34', 'Resnet50', 'Resnet101', 'Resnet152',
+    'ResNet10', 'ResNet18', 'ResNet34', 'ResNet50', 'ResNet101', 'ResNet152',
+]

@@ -1,0 +1,131 @@
+"""A network with named layers: look at pictures, learn, keep what it learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+from dnnbrain._checks import BadType, BadValue, choice, positions
+from dnnbrain.networks import heads, weights
+from dnnbrain.networks.evaluate import test
+from dnnbrain.networks.extract import compute_activation
+from dnnbrain.networks.layers import split_call
+from dnnbrain.networks.train import train
+
+
+class DNN:
+    """Any network. Fill the attributes by hand or in a subclass.
+
+    Parameters
+    ----------
+    model : Module, optional
+    layer2loc : dict, optional
+        Layer name -> tuple of module keys, such as ``{'conv1': ('features', '0')}``. Every module
+        path ('features.0') names a layer too.
+    img_size : tuple of int, optional
+        (height, width) in pixels.
+    train_transform, test_transform : callable, optional
+        PIL picture -> tensor (3, height, width), for training (augmented) and for looking.
+    """
+
+    def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
+                 img_size: tuple[int, int] | None = None, train_transform: Callable | None = None,
+                 test_transform: Callable | None = None):
+        self.model = model
+        self.layer2loc: dict[str, tuple[str, ...]] = layer2loc or {}
+        self.img_size = img_size
+        self.train_transform = train_transform
+        self.test_transform = test_transform
+
+    # The work is done by functions of one file each; here they are verbs of a network.
+    compute_activation = compute_activation
+    train = train
+    test = test
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of layers, from the picture upwards; module paths where there are no names."""
+        return list(self.layer2loc) or [path for path, _ in self._network().named_modules() if path]
+
+    def layer2path(self, layer: str) -> str:
+        """Module path of a layer given by its name or path; '#2' asks for its second call."""
+        name, _ = split_call(layer)
+        if name in self.layer2loc:
+            return '.'.join(str(key) for key in self.layer2loc[name])
+        paths = [path for path, _ in self._network().named_modules() if path]
+        if name not in paths:
+            choice('layer', name, self.layers, owner=self.name)
+        return name
+
+    def layer2module(self, layer: str) -> nn.Module:
+        """The module that computes a layer."""
+        return self._network().get_submodule(self.layer2path(layer))
+
+    def get_kernel(self, layer: str, kernels=None) -> np.ndarray:
+        """Weights of a layer.
+
+        Parameters
+        ----------
+        kernels : int or sequence of int, optional
+            Numbers from 1; all by default.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_kernel, n_channel, n_row, n_col), or (n_kernel, n_feat) for Linear
+        """
+        weight = getattr(self.layer2module(layer), 'weight', None)
+        if weight is None:
+            raise BadValue(f'layer {layer!r} of {self.name} has no weights')
+        values = weight.detach().cpu().numpy().copy()
+        index = positions(kernels, len(values), f'kernel of layer {layer!r}')
+        return values if index is None else values[index]
+
+    def replace_head(self, n_out: int, rng: int | None = None) -> nn.Linear:
+        """A fresh last fully connected layer with `n_out` outputs; returned, to be optimised."""
+        return heads.replace_head(self._network(), n_out, rng=rng)
+
+    def eval(self) -> DNN:
+        """Put the network in eval mode."""
+        self._network().eval()
+        return self
+
+    def save(self, fname) -> None:
+        """Write the parameters as a plain state dict (.pth)."""
+        weights.write_state(self._network(), fname)
+
+    @classmethod
+    def load(cls, fname, **kwargs) -> DNN:
+        """A network of this class with the parameters of a file; a changed head is rebuilt from it.
+
+        Parameters
+        ----------
+        fname : str
+            A ``.pth`` written by `save` or by `torch.save(model.state_dict())`.
+        **kwargs
+            Go to the class.
+        """
+        state = weights.read_state(fname)
+        dnn = cls._empty(**kwargs)
+        weights.load_into(dnn._network(), state, dnn.name)
+        return dnn
+
+    @classmethod
+    def _empty(cls, **kwargs) -> DNN:
+        """A network to be filled from a file."""
+        return cls(**kwargs)
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The forward pass of a batch of transformed pictures (n, 3, height, width)."""
+        return self._network()(inputs)
+
+    def _network(self) -> nn.Module:
+        if not isinstance(self.model, nn.Module):
+            raise BadType(f'{self.name} has no network yet; set its attribute model to a torch.nn.Module')
+        return self.model

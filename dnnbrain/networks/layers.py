@@ -1,0 +1,55 @@
+"""Names of layers: those of DNNBrain 1.0, derived by walking a network, and module paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch.nn as nn
+
+_SUFFIX = ((nn.modules.batchnorm._BatchNorm, 'bn'), (nn.ReLU, 'relu'), (nn.modules.pooling._MaxPoolNd, 'maxpool'))
+
+
+def feedforward_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Names in a plain feedforward network (AlexNet, VGG): conv1, conv1_bn, conv1_relu, fc1, ...
+
+    Convolutions and fully connected layers are counted; what follows one is named after it.
+    Dropout and average pooling have module paths only.
+    """
+    names, counts, owner = {}, {'conv': 0, 'fc': 0}, ''
+    for path, module in _leaves(model):
+        kind = 'conv' if isinstance(module, nn.modules.conv._ConvNd) else \
+            'fc' if isinstance(module, nn.Linear) else None
+        if kind:
+            counts[kind] += 1
+            owner = f'{kind}{counts[kind]}'
+            names[owner] = tuple(path.split('.'))
+        else:
+            suffix = next((s for cls, s in _SUFFIX if isinstance(module, cls)), None)
+            if suffix:
+                names[f'{owner}_{suffix}'] = tuple(path.split('.'))
+    return names
+
+
+def residual_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Names in a ResNet: conv, bn, relu, maxpool, layer1_bottleneck0, ..., avgpool, fc.
+
+    Blocks are named by their kind: bottleneck (ResNet-50 and deeper) or basicblock.
+    """
+    names = {}
+    for child, module in model.named_children():
+        if isinstance(module, nn.Sequential):
+            for index, block in module.named_children():
+                names[f'{child}_{type(block).__name__.lower()}{index}'] = (child, index)
+        elif not isinstance(module, nn.Identity):
+            names[child.removesuffix('1') if child in ('conv1', 'bn1') else child] = (child,)
+    return names
+
+
+def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    return ((path, m) for path, m in model.named_modules() if not any(m.children()))
+
+
+def split_call(layer: str) -> tuple[str, int]:
+    """A layer name and which of its calls is meant: 'relu#2' is the second time relu is used."""
+    name, found, number = layer.rpartition('#')
+    return (name, int(number)) if found and number.isdigit() and int(number) > 0 else (layer, 1)

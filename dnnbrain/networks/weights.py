@@ -1,0 +1,126 @@
+"""Parameters of networks on disk: finding published ones, reading, writing, fitting a changed head."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import zipfile
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import torch
+import torch.nn as nn
+
+from dnnbrain._checks import BadPath, BadValue, existing_file, has_suffix, listing, writable_file
+from dnnbrain.io.atomic import atomic
+
+
+def models_folder() -> Path | None:
+    """``$DNNBRAIN_DATA/models``, read when used; None if the variable is not set."""
+    root = os.environ.get('DNNBRAIN_DATA')
+    return Path(root) / 'models' if root else None
+
+
+def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
+    """Published weights: from ``$DNNBRAIN_DATA/models``, else torch.hub's cache, else downloaded.
+
+    Parameters
+    ----------
+    file_name : str
+        Name of the file in DNNBrain 1.0, such as 'alexnet.pth'.
+    url : str or None
+        Where torchvision publishes it; None if nobody does.
+
+    Raises
+    ------
+    BadPath
+        The file is nowhere and cannot be downloaded; the message says where to put it.
+    """
+    folder = models_folder()
+    if folder is not None and (folder / file_name).exists():
+        return read_state(folder / file_name)
+    place = f'{folder / file_name}' if folder else f'$DNNBRAIN_DATA/models/{file_name} (set DNNBRAIN_DATA first)'
+    if url is None:
+        raise BadPath(f'nobody publishes weights as {file_name}; put yours at {place}, or use pretrained=False')
+    cached = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+    if not cached.exists():
+        try:
+            torch.hub.load_state_dict_from_url(url, map_location='cpu', check_hash=True, weights_only=True,
+                                               progress=sys.stderr.isatty())
+        except (URLError, OSError, RuntimeError) as error:
+            reason = getattr(error, 'reason', error)
+            raise BadPath(f'weights {file_name} could not be downloaded ({reason}); get {url} on another '
+                          f'machine and put it at {place}, or use pretrained=False') from None
+    return read_state(cached)
+
+
+def read_state(fname) -> dict[str, torch.Tensor]:
+    """Tensors by name from a ``.pth``; never runs code from the file."""
+    path = existing_file(has_suffix(fname, ['.pth', '.pt'], 'weights file'), 'weights file')
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:                   # torch raises many kinds for a bad file
+        hint = 'is truncated or not a file of torch.save' if not zipfile.is_zipfile(path) else \
+            'does not hold plain tensors; save model.state_dict()'
+        raise BadValue(f'weights file {str(path)!r} {hint}') from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise BadValue(f'weights file {str(path)!r} does not hold a state dict; save model.state_dict()')
+    return state
+
+
+def write_state(model: nn.Module, fname) -> None:
+    """A plain state dict that `torch.load` and `load_state_dict` accept."""
+    path = writable_file(has_suffix(fname, ['.pth', '.pt'], 'weights file'), 'weights file')
+    state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    with atomic(path) as part:
+        torch.save(state, part)
+
+
+def load_into(model: nn.Module, state: dict[str, torch.Tensor], owner: str) -> None:
+    """Put tensors into a model; fully connected layers take the sizes of the file.
+
+    Parameters
+    ----------
+    model : Module
+        May be on the meta device.
+    owner : str
+        What the model is called in messages.
+    """
+    fit_linear_layers(model, state)
+    have, came = model.state_dict(), dict(state)
+    optional = {name for name in have if name.endswith('num_batches_tracked')}
+    for name in optional - set(came):            # written only since torch 0.4.1
+        came[name] = torch.zeros((), dtype=torch.long)
+    missing, extra = set(have) - set(came), set(came) - set(have)
+    if missing or extra:
+        raise BadValue(f'the weights do not belong to {owner}: '
+                       + '; '.join(f'{word} {listing(sorted(names), 4)}' for word, names
+                                   in (('missing', missing), ('unexpected', extra)) if names)
+                       + ' (rebuild the network as it was trained, then dnn.model.load_state_dict)')
+    wrong = [n for n in have if have[n].shape != came[n].shape]
+    if wrong:
+        raise BadValue(f'the weights do not belong to {owner}: {wrong[0]} has shape '
+                       f'{tuple(came[wrong[0]].shape)}, not {tuple(have[wrong[0]].shape)}')
+    model.load_state_dict({n: came[n].to(have[n].dtype) for n in have}, assign=True)
+
+
+def fit_linear_layers(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Replace each Linear whose shape differs from the file: a head that was changed and trained."""
+    for path, module in list(model.named_modules()):
+        weight = state.get(f'{path}.weight')
+        if not isinstance(module, nn.Linear) or weight is None or weight.ndim != 2:
+            continue
+        bias = f'{path}.bias' in state
+        if weight.shape != module.weight.shape or bias != (module.bias is not None):
+            model.set_submodule(path, nn.Linear(weight.shape[1], weight.shape[0], bias, device='meta'))
+
+
+def state_hash(model: nn.Module) -> str:
+    """SHA-256 over names and values of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

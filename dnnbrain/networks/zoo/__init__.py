@@ -1,0 +1,1 @@
+"""One family of networks per file; `dnnbrain.networks.registry` lists them all."""

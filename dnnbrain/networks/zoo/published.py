@@ -1,0 +1,83 @@
+"""What the families of torchvision share: pretrained or seeded random weights, transforms, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn as nn
+from torchvision import models
+
+from dnnbrain._checks import choice
+from dnnbrain.networks import transforms, weights
+from dnnbrain.networks.dnn import DNN
+from dnnbrain.networks.state import seeded
+
+PREPROCESSING = ('full', 'weights')
+
+
+class PublishedNet(DNN):
+    """A network whose architecture, weights and transform torchvision publishes.
+
+    Parameters
+    ----------
+    pretrained : bool
+        True: weights trained on ImageNet (torchvision's IMAGENET1K_V1, those of DNNBrain 1.0),
+        from ``$DNNBRAIN_DATA/models``, torch.hub's cache, or the net. False: random weights, the
+        control that architecture alone makes.
+    preprocess : {'full', 'weights'}
+        'full' resizes the whole picture to `img_size`, as 1.0 did; 'weights' is the transform
+        published with the weights (resize, centre crop).
+    rng : int, optional
+        Seed of random weights.
+    """
+
+    arch: str
+    published = True
+    img_size = (224, 224)
+
+    def __init__(self, pretrained: bool = True, *, preprocess: str = 'full', rng: int | None = None):
+        self._set_up(self._random(rng) if not pretrained else self._pretrained(), preprocess)
+
+    def _set_up(self, model: nn.Module, preprocess: str) -> None:
+        choice('preprocess', preprocess, PREPROCESSING)
+        super().__init__(model, layer2loc=self._names(model), img_size=type(self).img_size,
+                         train_transform=transforms.augmented(type(self).img_size),
+                         test_transform=self._published_weights().transforms() if preprocess == 'weights'
+                         else transforms.full_field(type(self).img_size))
+
+    @classmethod
+    def _empty(cls, preprocess: str = 'full') -> PublishedNet:
+        dnn = cls.__new__(cls)
+        dnn._set_up(cls._unset(), preprocess)
+        return dnn
+
+    @classmethod
+    def _random(cls, rng: int | None) -> nn.Module:
+        with seeded(rng):
+            return cls._architecture()
+
+    @classmethod
+    def _pretrained(cls) -> nn.Module:
+        state = weights.find_pretrained(f'{cls.arch}.pth', cls._published_weights().url if cls.published else None)
+        model = cls._unset()
+        weights.load_into(model, state, cls.__name__)
+        return model
+
+    @classmethod
+    def _unset(cls) -> nn.Module:
+        """The architecture without memory for its parameters, so that none is initialised in vain."""
+        with torch.device('meta'):
+            return cls._architecture()
+
+    @classmethod
+    def _architecture(cls) -> nn.Module:
+        return models.get_model(cls.arch, weights=None)
+
+    @classmethod
+    def _published_weights(cls):
+        if not cls.published:
+            choice('preprocess', 'weights', ('full',), owner=cls.__name__)
+        return models.get_model_weights(cls.arch).IMAGENET1K_V1
+
+    _names: Callable[[nn.Module], dict]

@@ -1,0 +1,151 @@
+"""All networks: names of layers, weights, transforms."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn as nn
+from PIL import Image
+from torchvision import models as tv
+
+from dnnbrain._checks import BadPath, BadValue
+from dnnbrain.dnn import models
+from dnnbrain.networks.registry import NETWORKS, get_dnn, network_class
+from dnnbrain.networks.summary import layer_table
+
+PINNED = json.loads((Path(__file__).parent / 'layers.json').read_text())
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_layer_names_are_pinned(name):
+    """The full literal list of each network; those of 1.0 are its own."""
+    dnn = network_class(name)._empty()
+    assert [[layer, dnn.layer2path(layer)] for layer in dnn.layers] == PINNED[name]
+    for layer, path in PINNED[name]:
+        assert dnn.layer2module(layer) is dnn.layer2module(path)
+        assert dnn.layer2loc[layer] == tuple(path.split('.'))
+
+
+def test_the_kind_of_module_fits_its_name():
+    """1.0 swapped batch norm and ReLU in Vgg19_bn."""
+    kinds = {'bn': nn.BatchNorm2d, 'relu': nn.ReLU, 'maxpool': nn.MaxPool2d}
+    for name in NETWORKS:
+        dnn = network_class(name)._empty()
+        for layer in dnn.layers:
+            kind = layer.split('_')[-1]
+            if kind in kinds:
+                assert isinstance(dnn.layer2module(layer), kinds[kind]), (name, layer)
+
+
+@pytest.mark.parametrize('name', [n for n in NETWORKS if n != 'Resnet10'])
+def test_architecture_and_transforms_are_torchvisions(name):
+    """State dicts are interchangeable, and the transforms are 1.0's and the published one."""
+    network = network_class(name)
+    dnn = network._empty()
+    with torch.device('meta'):
+        names = list(tv.get_model(network.arch).state_dict())
+    assert list(dnn.model.state_dict()) == names
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8))
+    assert dnn.img_size == (224, 224)
+    pixels = np.asarray(picture.resize((224, 224), Image.Resampling.BILINEAR)) / 255
+    expected = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(dnn.test_transform(picture).permute(1, 2, 0), expected, atol=1e-5)
+    assert dnn.train_transform(picture).shape == (3, 224, 224)
+    published = network._empty(preprocess='weights').test_transform(picture)
+    assert torch.equal(published, tv.get_model_weights(network.arch).IMAGENET1K_V1.transforms()(picture))
+
+
+@pytest.mark.parametrize('name', ['AlexNet', 'Vgg11_bn', 'Resnet10', 'Resnet18', 'Resnet50'])
+def test_random_control_is_seeded_and_leaves_the_generator_alone(name):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    a, b, c = (get_dnn(name, pretrained=False, rng=seed) for seed in (5, 5, 6))
+    assert torch.equal(torch.get_rng_state(), before)
+    weights = [next(iter(dnn.model.parameters())) for dnn in (a, b, c)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    torch.manual_seed(9)
+    first = next(iter(get_dnn(name, pretrained=False).model.parameters()))
+    torch.manual_seed(9)
+    assert torch.equal(first, next(iter(get_dnn(name, pretrained=False).model.parameters())))
+
+
+@pytest.mark.parametrize('name', ['AlexNet', 'Vgg11', 'Resnet18', 'Resnet50'])
+def test_a_network_computes_what_torchvisions_does(name):
+    dnn = get_dnn(name, pretrained=False, rng=0).eval()
+    x = torch.rand(2, 3, *dnn.img_size)
+    theirs = tv.get_model(dnn.arch)
+    theirs.load_state_dict(dnn.model.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(dnn(x), theirs.eval()(x))
+    assert all(m.training is False for m in dnn.model.modules())
+
+
+def test_resnet10_is_the_one_described():
+    model = get_dnn('Resnet10', rng=0).model
+    assert [len(getattr(model, f'layer{i}')) for i in (1, 2, 3, 4)] == [1, 1, 1, 1]
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 1000)
+    assert model.conv1.stride == (1, 1) and model.conv1.kernel_size == (3, 3)
+
+
+def test_names_and_aliases():
+    assert network_class('resnet18') is network_class('ResNet18') is models.ResNet18 is models.Resnet18
+    assert models.VGG16_bn is models.Vgg16_bn
+    with pytest.raises(BadValue, match="'AlexNt' is not known; did you mean 'AlexNet'"):
+        get_dnn('AlexNt')
+
+
+def test_table_of_layers_without_weights():
+    table = layer_table(network_class('AlexNet')._empty()).set_index('layer')
+    assert table.loc['conv1', 'shape'] == '64 x 55 x 55' and table.loc['conv1', 'bytes'] == 4 * 64 * 55 * 55
+    assert table.loc['fc3', 'shape'] == '1000' and table.loc['fc3', 'path'] == 'classifier.6'
+
+
+class TestPretrained:
+    def test_from_dnnbrain_data(self, published):
+        for ours, theirs in zip(models.AlexNet().model.parameters(), published.parameters(), strict=True):
+            assert torch.equal(ours, theirs) and ours.requires_grad
+
+    def test_from_the_cache_of_torch_hub(self, models_copy, monkeypatch, published):
+        monkeypatch.setenv('DNNBRAIN_DATA', str(models_copy / 'empty'))
+        monkeypatch.setenv('TORCH_HOME', str(models_copy))
+        assert torch.equal(models.AlexNet().model.features[0].weight, published.features[0].weight)
+
+    @pytest.fixture
+    def models_copy(self, models, tmp_path):
+        import shutil
+        cache = tmp_path / 'hub' / 'checkpoints'
+        cache.mkdir(parents=True)
+        shutil.copy(models / 'models' / 'alexnet.pth', cache / 'alexnet-owt-7be5be79.pth')
+        return tmp_path
+
+    @pytest.mark.parametrize('variable', [True, False])
+    def test_without_network_one_sentence_says_where_to_put_what(self, tmp_path, monkeypatch, variable):
+        from urllib.error import URLError
+
+        def offline(*args, **kwargs):
+            raise URLError('no network')
+        monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
+        monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+        if variable:
+            monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path / 'd'))
+        else:
+            monkeypatch.delenv('DNNBRAIN_DATA', raising=False)
+        place = 'd/models/resnet152.pth' if variable else r'\$DNNBRAIN_DATA/models/resnet152.pth'
+        with pytest.raises(BadPath, match=rf'no network.*https://.*resnet152.*put it at .*{place}'):
+            models.Resnet152()
+
+    def test_a_network_nobody_publishes(self, tmp_path, monkeypatch):
+        monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
+        with pytest.raises(BadPath, match='nobody publishes weights as resnet10.pth'):
+            models.Resnet10(pretrained=True)
+        with pytest.raises(BadValue, match='preprocess'):
+            models.Resnet10(preprocess='weights')
+
+    def test_a_wrong_file(self, tmp_path, monkeypatch):
+        (tmp_path / 'models').mkdir()
+        monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
+        torch.save(tv.resnet18().state_dict(), tmp_path / 'models' / 'alexnet.pth')
+        with pytest.raises(BadValue, match='do not belong to AlexNet: missing .*unexpected'):
+            models.AlexNet()
