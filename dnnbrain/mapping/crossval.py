@@ -1,0 +1,51 @@
+"""Folds: shuffled under a seed, and never through a group."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, KFold
+
+from dnnbrain._checks import BadValue
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
+    """(train rows, test rows) of each fold.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    cv : int or sklearn splitter
+        Number of folds, or anything with ``split(X, y, groups)``.
+    groups : array_like of shape (n,), optional
+        Runs, sessions, repeated stimuli: what must not be on both sides of a fold.
+    rng : int or None
+        Seed of the shuffling.
+
+    Raises
+    ------
+    BadValue
+        There are fewer samples or groups than folds.
+    """
+    if groups is not None and len(groups) != n:
+        raise BadValue(f'{len(groups)} groups came for {n} samples')
+    if isinstance(cv, int | np.integer):
+        n_unit = n if groups is None else len(np.unique(groups))
+        if not 2 <= cv <= n_unit:
+            raise BadValue(f'cv must be from 2 to the number of {"samples" if groups is None else "groups"} '
+                           f'({n_unit}), not {cv}')
+        maker = KFold if groups is None else GroupKFold
+        cv = maker(int(cv), shuffle=True, random_state=rng)
+    elif isinstance(cv, str) or not hasattr(cv, 'split'):
+        raise BadValue(f'cv must be a number of folds or an sklearn splitter, not {cv!r}')
+    return [(np.asarray(train), np.asarray(test)) for train, test in cv.split(np.zeros(n), None, groups)]
+
+
+def repeated(ids) -> np.ndarray | None:
+    """Groups that keep presentations of the same stimulus together; None if each is shown once."""
+    if ids is None:
+        return None
+    _, member = np.unique(np.asarray(ids), return_inverse=True)
+    return member if member.max(initial=-1) + 1 < len(member) else None

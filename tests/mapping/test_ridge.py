@@ -1,0 +1,143 @@
+"""Ridge and least squares on kernels against himalaya and scikit-learn on features."""
+
+import numpy as np
+import pytest
+from himalaya.kernel_ridge import KernelRidgeCV
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import KFold
+
+from dnnbrain._checks import BadValue
+from dnnbrain.mapping.multivariate import KernelMapping
+from dnnbrain.mapping.ridge import default_alphas, fit_least_squares, fit_ridge
+
+WIDE_AND_TALL = pytest.mark.parametrize('n_unit', [400, 15], ids=['more units', 'more stimuli'])
+
+
+@pytest.fixture
+def problem(n_unit, rng):
+    """Features far from centred, targets of several kinds of difficulty."""
+    X = rng.standard_normal((90, n_unit)) * np.geomspace(1, 10, n_unit) + 3
+    noise = rng.standard_normal((90, 12)) * np.geomspace(0.1, 100, 12)
+    return X, X @ rng.standard_normal((n_unit, 12)) / n_unit ** 0.5 + noise + 7
+
+
+def fit_both(X, Y, fit, **kwargs):
+    """Predictions of the last 30 stimuli, and weights, from a model of the first 60."""
+    K = X @ X.T
+    model = fit(K[:60, :60], Y[:60], **kwargs)
+    return model, model.predict(K[60:, :60]), model.weights(X[:60])
+
+
+@WIDE_AND_TALL
+@pytest.mark.parametrize('alpha', [1e-2, 1, 1e4])
+def test_fixed_alpha_equals_sklearn(problem, alpha):
+    X, Y = problem
+    model, predicted, weights = fit_both(X, Y, fit_ridge, alphas=alpha)
+    theirs = Ridge(alpha).fit(X[:60], Y[:60])
+    scale = Y.std(axis=0)         # predictions near zero are as exact as the target's own scale allows
+    np.testing.assert_allclose(predicted / scale, theirs.predict(X[60:]) / scale, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(weights, theirs.coef_.T, rtol=1e-4, atol=1e-6)
+    assert (model.alpha == alpha).all()
+
+
+@WIDE_AND_TALL
+def test_chosen_alpha_equals_himalaya_on_features(problem):
+    X, Y = problem
+    alphas, inner = np.logspace(-2, 6, 9), KFold(4, shuffle=True, random_state=3)
+    model, predicted, _ = fit_both(X, Y, fit_ridge, alphas=alphas, inner=list(inner.split(X[:60])))
+    theirs = KernelRidgeCV(alphas=alphas, kernel='linear', fit_intercept=True, cv=inner, warn=False)
+    theirs.fit(X[:60], Y[:60])
+    np.testing.assert_array_equal(model.alpha, theirs.best_alphas_)
+    np.testing.assert_allclose(predicted, theirs.predict(X[60:]), rtol=1e-4)
+    assert len(set(model.alpha)) > 2                                 # each target has its own
+
+
+@WIDE_AND_TALL
+def test_least_squares_equals_sklearn(problem):
+    """Of minimum norm where there are more units than stimuli."""
+    X, Y = problem
+    _, predicted, weights = fit_both(X, Y, fit_least_squares)
+    theirs = LinearRegression().fit(X[:60], Y[:60])
+    np.testing.assert_allclose(predicted, theirs.predict(X[60:]), rtol=1e-6)
+    np.testing.assert_allclose(weights, theirs.coef_.T, rtol=1e-6, atol=1e-8)
+
+
+@WIDE_AND_TALL
+def test_default_alphas_follow_the_scale_of_the_layer(problem):
+    """Activations in other units choose the same model."""
+    X, Y = problem
+    inner = list(KFold(4).split(X[:60]))
+    _, one, _ = fit_both(X, Y, fit_ridge, inner=inner)
+    _, other, _ = fit_both(X * 1e4 + 5, Y, fit_ridge, inner=inner)
+    np.testing.assert_allclose(one, other, rtol=1e-3)
+    centred = X[:60] - X[:60].mean(axis=0)
+    eigenvalues = np.linalg.eigvalsh(centred @ centred.T)
+    assert default_alphas(X[:60] @ X[:60].T)[4] == pytest.approx(eigenvalues.mean())
+
+
+@WIDE_AND_TALL
+@pytest.mark.parametrize('estimator', ['ridge', 'glm'])
+@pytest.mark.parametrize('scoring', ['correlation', 'r2', 'explained_variance'])
+def test_fold_by_fold_equals_sklearn(problem, estimator, scoring):
+    from sklearn.metrics import explained_variance_score, r2_score
+
+    from dnnbrain.dnn.base import correlation_score
+    X, Y = problem
+    cv = KFold(4, shuffle=True, random_state=1)
+    score, model = KernelMapping(estimator, cv, scoring, alphas=5.0).map(X @ X.T, Y)
+    theirs = {'ridge': Ridge(5.0), 'glm': LinearRegression()}[estimator]
+    metric = {'correlation': correlation_score, 'r2': r2_score, 'explained_variance': explained_variance_score}[scoring]
+    for k, (train, test) in enumerate(cv.split(X)):
+        expected = metric(Y[test], theirs.fit(X[train], Y[train]).predict(X[test]), multioutput='raw_values')
+        np.testing.assert_allclose(score[:, k], expected, rtol=1e-4)
+    np.testing.assert_allclose(model.predict(X @ X.T), theirs.fit(X, Y).predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize('n_unit', [300])
+def test_targets_without_variance_are_left_out(problem):
+    X, Y = problem
+    clean, model = KernelMapping(cv=3).map(X @ X.T, Y)
+    Y = np.insert(Y, 4, 2.5, axis=1)
+    Y[7, 0] = np.nan
+    score, model = KernelMapping(cv=3).map(X @ X.T, Y)
+    assert np.isnan(score[[0, 4]]).all() and np.isnan(model.dual_coef[:, [0, 4]]).all()
+    np.testing.assert_allclose(np.delete(score, [0, 4], axis=0), clean[1:], rtol=1e-6)
+    score, _ = KernelMapping(cv=3).map(X @ X.T, np.ones((90, 2)))
+    assert np.isnan(score).all()
+
+
+def test_pure_noise_scores_nothing_on_average(rng):
+    """300 units, 50 stimuli, 400 voxels of noise: what was chosen in training does not leak."""
+    X, Y = rng.standard_normal((50, 300)), rng.standard_normal((50, 400))
+    score, _ = KernelMapping(scoring='correlation').map(X @ X.T, Y)
+    assert abs(score.mean()) < 0.04                                  # standard error about .015
+
+
+def test_repeats_on_both_sides_of_a_fold_would_leak(rng):
+    """Noise repeated for repeated stimuli is predictable only if groups are split."""
+    X = np.repeat(rng.standard_normal((25, 300)), 4, axis=0)
+    Y = np.repeat(rng.standard_normal((25, 50)), 4, axis=0)
+    K, groups = X @ X.T, np.repeat(np.arange(25), 4)
+    split, _ = KernelMapping(scoring='correlation').map(K, Y)
+    together, _ = KernelMapping(scoring='correlation').map(K, Y, groups)
+    assert split.mean() > 0.9 and abs(together.mean()) < 0.1
+
+
+def test_a_dead_layer(rng):
+    """Units that answer the same to everything predict the mean, and score 0."""
+    K = np.full((30, 30), 4.0)
+    for estimator in ('ridge', 'glm'):
+        score, _ = KernelMapping(estimator, cv=3, scoring='correlation').map(K, rng.standard_normal((30, 2)))
+        np.testing.assert_allclose(score, 0, atol=1e-12)
+
+
+def test_mistakes(rng):
+    K, Y = np.eye(10), rng.standard_normal((10, 2))
+    with pytest.raises(BadValue, match="estimator 'lasso' is not known; choose from ridge, glm"):
+        KernelMapping('lasso')
+    with pytest.raises(BadValue, match="'accuracy'"):
+        KernelMapping(scoring='accuracy')
+    with pytest.raises(BadValue, match='10 stimuli came with 9 responses'):
+        KernelMapping(cv=3).map(K, Y[:9])
+    with pytest.raises(BadValue, match='alphas must be positive'):
+        KernelMapping(cv=3, alphas=[0, 1]).map(K, Y)
