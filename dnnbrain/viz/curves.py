@@ -1,0 +1,41 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+
+def plot_history(histories: dict, chance: float | None = None) -> Figure:
+    """Loss and validation score over epochs.
+
+    Parameters
+    ----------
+    histories : dict
+        What `DNN.train` returns, or several of them by name to compare.
+    chance : float, optional
+        A level to draw beside the scores.
+
+    Returns
+    -------
+    figure : Figure
+    """
+    if 'epoch_loss' in histories:
+        histories = {'': histories}
+    figure = Figure(figsize=(8, 3), layout='constrained')
+    loss, score = figure.subplots(1, 2)
+    for color, (name, history) in zip([f'C{i}' for i in range(len(histories))], histories.items(), strict=True):
+        epochs = range(1, len(history['epoch_loss']) + 1)
+        loss.plot(epochs, history['epoch_loss'], color=color, label=name, marker='.')
+        for key, style in (('score_validation', '-'), ('score_train', ':')):
+            if history[key]:
+                label = f'{name} {key.removeprefix("score_")}'.strip()
+                score.plot(epochs, history[key], style, color=color, label=label, marker='.')
+    if chance is not None:
+        score.axhline(chance, color='gray', linestyle='--', linewidth=1, label='chance')
+    for axis, title in ((loss, 'training loss'), (score, 'score')):
+        axis.set(xlabel='epoch', title=title)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.spines[['top', 'right']].set_visible(False)
+        if axis.get_legend_handles_labels()[1] not in ([], ['']):
+            axis.legend(frameon=False, fontsize='small')
+    return figure
