@@ -1,0 +1,134 @@
+"""What the commands share: 1.0's option style, error sentences, verbosity, options used by several."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import click
+
+from dnnbrain import __version__
+from dnnbrain._checks import BadInput
+from dnnbrain._optional import MissingExtra
+
+
+class BadInputError(click.ClickException):
+    """One sentence, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file=None) -> None:
+        click.echo(self.message, err=True)
+
+
+class Command(click.Command):
+    """A command in 1.0's style: ``-layer conv5 fc3`` gives two values, ``--layer`` is the same option.
+
+    What the user can mend ends in one sentence and exit code 2; `-v` adds the traceback.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.params += _everywhere(self.name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: p for p in self.get_params(ctx) for name in (*p.opts, *p.secondary_opts)
+                   if isinstance(p, click.Option)}
+        out, current, fresh = [], None, False
+        for arg in args:
+            name, has_value, _ = arg.partition('=')
+            if name in options:
+                current = name if options[name].multiple and not has_value else None
+                fresh = current is not None
+                out.append(arg)
+            elif _looks_like_option(arg) and not all('-' + letter in options for letter in arg[1:]):
+                raise click.NoSuchOption(name, possibilities=_near(name, options), ctx=ctx)
+            elif current and not fresh:
+                out += [current, arg]
+            else:
+                out.append(arg)
+                fresh = False
+        return super().parse_args(ctx, out)
+
+    def invoke(self, ctx: click.Context):
+        _set_up_logging(ctx.params.pop('verbose', 0))
+        try:
+            return super().invoke(ctx)
+        except (BadInput, MissingExtra) as error:
+            logging.getLogger(__name__).debug('%s', error, exc_info=True)
+            raise BadInputError(f'{self.name}: {error}') from error
+        except OSError as error:                 # a full disk, a folder that vanished
+            logging.getLogger(__name__).debug('%s', error, exc_info=True)
+            raise click.ClickException(f'{self.name}: {error}') from error
+
+
+def command(name: str, example: str):
+    """Decorator: a `Command` with an example at the end of its help."""
+    return click.command(name, cls=Command, no_args_is_help=True, epilog=f'\b\nExample:\n  {example}',
+                         context_settings={'help_option_names': ['-h', '-help', '--help'], 'max_content_width': 100})
+
+
+def _everywhere(name: str) -> list[click.Parameter]:
+    """The options of every command, shown last."""
+    @click.version_option(__version__, '-version', '--version', prog_name=name)
+    @click.option('-v', '--verbose', count=True, help='Say what happens; twice for tracebacks.')
+    def holder():
+        """Carry the options."""
+    return holder.__click_params__[::-1]
+
+
+def option(name: str, **kwargs):
+    """``option('-layer')`` is ``-layer`` and ``--layer``."""
+    return click.option(name, '-' + name, **kwargs)
+
+
+def together(*decorators):
+    """Several options as one decorator, in the order they are to be shown."""
+    def decorate(function):
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+    return decorate
+
+
+network_options = together(
+    option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Vgg16, Resnet50.'),
+    option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.'),
+    option('-seed', type=int, help='Seed of everything random.'),
+)
+device_options = together(
+    option('-device', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
+    option('-worker', type=int, metavar='N', help='Workers that decode pictures.'),
+)
+
+
+def open_network(net: str, weights: str | None, seed: int | None, random: bool = False):
+    """The network the options ask for: trained by the user, random, or published."""
+    from dnnbrain.networks.registry import network_class
+    network = network_class(net)
+    if weights is not None:
+        return network.load(weights)
+    return network(pretrained=False, rng=seed) if random else network()
+
+
+def _set_up_logging(verbose: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(format='%(message)s', level=level)
+    logging.getLogger('dnnbrain').setLevel(level)
+    warnings.showwarning = lambda message, *_, **__: click.echo(f'Warning: {message}', err=True)
+
+
+def _looks_like_option(arg: str) -> bool:
+    if not arg.startswith('-') or arg in ('-', '--'):
+        return False
+    try:
+        float(arg)
+    except ValueError:
+        return True
+    return False
+
+
+def _near(name: str, options) -> list[str]:
+    import difflib
+    single = '-' + name.lstrip('-')
+    return difflib.get_close_matches(single, [o for o in options if not o.startswith('--')], n=1)

@@ -1,0 +1,32 @@
+"""db_info: what a network or a file holds."""
+
+import click
+
+from dnnbrain.cli._common import command
+
+
+@command('db_info', 'db_info AlexNet')
+@click.argument('name')
+def main(name):
+    """Describe NAME: a network, or a .stim.csv, .dmask.csv, .act.h5, .roi.h5 or .rdm.h5 file."""
+    from dnnbrain.io import describe
+    known = describe.describer(name)
+    click.echo(known(name) if known else _network(name))
+
+
+def _network(name: str) -> str:
+    """Layers of a network with the shape and size of what they put out; needs no weights."""
+    from dnnbrain._checks import BadValue, existing_file, listing
+    from dnnbrain.io.describe import SUFFIXES
+    from dnnbrain.networks.registry import NETWORKS, network_class
+    if '.' in name or '/' in name:
+        existing_file(name, 'NAME')
+        raise BadValue(f'{name!r} is of no kind that dnnbrain writes; it knows {listing(SUFFIXES)}, '
+                       f'and the networks {listing(NETWORKS, 20)}')
+    network = network_class(name)
+    from dnnbrain.networks.summary import layer_table
+    dnn = network._empty()
+    table = layer_table(dnn)
+    return (f'{dnn.name}: pictures of {dnn.img_size[0]} x {dnn.img_size[1]} pixels, '
+            f'{sum(p.numel() for p in dnn.model.parameters()):,} parameters, {len(table)} named layers\n'
+            + table.to_string(index=False))

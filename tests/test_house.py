@@ -1,0 +1,97 @@
+"""The house: public names, floors, light imports, launchers."""
+
+import importlib
+import re
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETUP = ConfigParser()
+SETUP.read(ROOT / 'setup.cfg')
+COMMANDS = dict(line.split(' = ') for line in SETUP['options.entry_points']['console_scripts'].split('\n') if line)
+
+# Every name of DNNBrain 1.0 at its path; rows grow as later stages are built.
+PUBLIC = {
+    'dnnbrain.dnn.core': 'Stimulus Activation Mask',
+    'dnnbrain.dnn.models': '''DNN AlexNet Vgg11 Vgg13 Vgg16 Vgg19 Vgg11_bn Vgg13_bn Vgg16_bn Vgg19_bn VGG11 VGG13 VGG16
+                              VGG19 VGG11_bn VGG13_bn VGG16_bn VGG19_bn Resnet10 Resnet18 Resnet34 Resnet50 Resnet101
+                              Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152''',
+    'dnnbrain.dnn.base': 'ImageSet VideoSet array_statistic correlation_score dnn_mask',
+    'dnnbrain.brain.core': 'BrainEncoder',
+    'dnnbrain.brain.io': 'load_brainimg save_brainimg',
+    'dnnbrain.io.fileio': 'StimulusFile ActivationFile MaskFile RoiFile RdmFile',
+    'dnnbrain.utils.util': 'gen_dmask',
+    'dnnbrain.datasets': 'digits simulate_subject',
+    'dnnbrain.viz': 'plot_history plot_layer_maps',
+}
+
+
+@pytest.mark.parametrize('path', PUBLIC)
+def test_public_names(path):
+    module = importlib.import_module(path)
+    names = PUBLIC[path].split()
+    if hasattr(module, '__all__'):
+        assert sorted(module.__all__) == sorted(names)
+    for name in names:
+        assert callable(getattr(module, name))
+        assert getattr(module, name).__doc__
+
+
+def test_commands_and_launchers_agree():
+    assert set(COMMANDS) == {'dnn_train', 'dnn_act', 'db_encode', 'db_info'}
+    assert {f.name for f in (ROOT / 'bin').iterdir()} == set(COMMANDS)
+    for name, target in COMMANDS.items():
+        assert target == f'dnnbrain.cli.{name}:main'
+        launcher = (ROOT / 'bin' / name).read_text()
+        assert f'from dnnbrain.cli.{name} import main' in launcher and len(launcher.splitlines()) <= 4
+        assert (ROOT / 'bin' / name).stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_launchers_run_without_installing(name, tmp_path):
+    done = subprocess.run([sys.executable, ROOT / 'bin' / name, '--help'], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith(f'Usage: {name}') and 'Example:' in done.stdout
+
+
+def loaded_by(statement):
+    code = f'import sys; {statement}; print(*sys.modules)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize('statement', [
+    'import dnnbrain', 'from dnnbrain.dnn.core import *', 'import dnnbrain.io.fileio', 'import dnnbrain.brain.core',
+    'import dnnbrain.brain.io', 'import dnnbrain.mapping.multivariate', 'import dnnbrain.utils.util',
+    'import dnnbrain.networks.registry',
+])
+def test_light_parts_load_no_heavy_library(statement):
+    assert not loaded_by(statement) & {'torch', 'torchvision', 'PIL', 'matplotlib', 'nilearn'}
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_help_needs_click_only(name):
+    """So that it answers at once."""
+    heavy = {'torch', 'numpy', 'pandas', 'scipy', 'h5py', 'nibabel', 'sklearn', 'PIL'}
+    assert not loaded_by(f'import dnnbrain.cli.{name}') & (heavy - {'numpy'})
+
+
+def test_environment_is_read_when_used():
+    assert 'DNNBRAIN_DATA' in (ROOT / 'dnnbrain' / 'networks' / 'weights.py').read_text()
+    code = "import os; os.environ.pop('DNNBRAIN_DATA', None); import dnnbrain.dnn.models, dnnbrain.dnn.base"
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
+
+
+def test_floors():
+    """Contracts in setup.cfg: each floor imports only downwards."""
+    from importlinter.cli import lint_imports
+    assert lint_imports(config_filename=str(ROOT / 'setup.cfg'), no_cache=True) == 0
+
+
+def test_readme_keeps_two_commands():
+    text = (ROOT / 'README.md').read_text()
+    assert re.findall(r'^pip install .*$', text, re.MULTILINE) == \
+        ['pip install . && python examples/quickstart.py', "pip install '.[test]' && pytest"]
