@@ -76,7 +76,7 @@ def transfer(folder: Path, old, new, held_out) -> dict[str, dict]:
     pretrained.save(folder / 'resnet10_digits_0_to_4.pth')
 
     histories = {}
-    for name, n_epoch, rate in (('finetune', 3, 0.0003), ('fixed feature extractor', 8, 0.01)):
+    for name, n_epoch, rate in (('finetune', 3, 0.0003), ('fixed feature extractor', 12, 0.005)):
         dnn = Resnet10.load(folder / 'resnet10_digits_0_to_4.pth')
         dnn.train_transform = dnn.test_transform
         if name == 'fixed feature extractor':
