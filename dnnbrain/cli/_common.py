@@ -50,6 +50,14 @@ class Command(click.Command):
                 fresh = False
         return super().parse_args(ctx, out)
 
+    def make_context(self, *args, **kwargs) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise BadInputError(f'{self.name}: {error.format_message()} (see {self.name} --help)') from error
+
     def invoke(self, ctx: click.Context):
         _set_up_logging(ctx.params.pop('verbose', 0))
         try:

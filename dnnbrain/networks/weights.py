@@ -42,8 +42,9 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
     if folder is not None and (folder / file_name).exists():
         return read_state(folder / file_name)
     place = f'{folder / file_name}' if folder else f'$DNNBRAIN_DATA/models/{file_name} (set DNNBRAIN_DATA first)'
+    instead = 'or take random weights (pretrained=False, -random)'
     if url is None:
-        raise BadPath(f'nobody publishes weights as {file_name}; put yours at {place}, or use pretrained=False')
+        raise BadPath(f'nobody publishes weights as {file_name}; put yours at {place}, {instead}')
     cached = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
     if not cached.exists():
         try:
@@ -52,7 +53,7 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
         except (URLError, OSError, RuntimeError) as error:
             reason = getattr(error, 'reason', error)
             raise BadPath(f'weights {file_name} could not be downloaded ({reason}); get {url} on another '
-                          f'machine and put it at {place}, or use pretrained=False') from None
+                          f'machine and put it at {place}, {instead}') from None
     return read_state(cached)
 
 
