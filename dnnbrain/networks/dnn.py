@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, choice, positions
-from dnnbrain.networks import heads, weights
+from dnnbrain.networks import freezing, heads, weights
+from dnnbrain.networks.cutting import cut_dnn, join
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.extract import compute_activation
 from dnnbrain.networks.layers import split_call
+from dnnbrain.networks.summary import layer_table
 from dnnbrain.networks.train import train
 
 
@@ -44,6 +47,9 @@ class DNN:
     compute_activation = compute_activation
     train = train
     test = test
+    param_groups = freezing.param_groups
+    cut = cut_dnn
+    join = join
 
     @property
     def name(self) -> str:
@@ -87,9 +93,45 @@ class DNN:
         index = positions(kernels, len(values), f'kernel of layer {layer!r}')
         return values if index is None else values[index]
 
-    def replace_head(self, n_out: int, rng: int | None = None) -> nn.Linear:
-        """A fresh last fully connected layer with `n_out` outputs; returned, to be optimised."""
-        return heads.replace_head(self._network(), n_out, rng=rng)
+    def replace_head(self, n_out: int, layer: str | None = None, rng: int | None = None) -> nn.Linear:
+        """A fresh last fully connected layer with `n_out` outputs; returned, to be optimised.
+
+        Parameters
+        ----------
+        n_out : int
+            Classes, or outputs of a regression.
+        layer : str, optional
+            What it replaces: a fully connected layer, or a whole classifier ('classifier'). The
+            last fully connected layer by default.
+        rng : int, optional
+            Seed of the initial weights.
+        """
+        head = heads.replace_head(self._network(), n_out, layer and self.layer2path(layer), rng)
+        self._name_layers()
+        return head
+
+    def freeze(self, *layers: str) -> DNN:
+        """Let layers stay as they are in training; all by default.
+
+        Parameters
+        ----------
+        *layers : str
+            Names ('conv1'), module paths ('features', 'layer4'), beginnings of names ('layer1_'),
+            or 'all but head'.
+
+        Notes
+        -----
+        Frozen batch norm and dropout run in eval mode while the network is trained.
+        """
+        return freezing.set_learning(self, layers, False)
+
+    def unfreeze(self, *layers: str) -> DNN:
+        """Let layers learn again, named as in `freeze`; all by default."""
+        return freezing.set_learning(self, layers, True)
+
+    def summary(self) -> pd.DataFrame:
+        """A row per named layer: path, shape, bytes, parameters, whether they learn, multiply-adds."""
+        return layer_table(self)
 
     def eval(self) -> DNN:
         """Put the network in eval mode."""
@@ -114,6 +156,7 @@ class DNN:
         state = weights.read_state(fname)
         dnn = cls._empty(**kwargs)
         weights.load_into(dnn._network(), state, dnn.name)
+        dnn._name_layers()
         return dnn
 
     @classmethod
@@ -124,6 +167,11 @@ class DNN:
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """The forward pass of a batch of transformed pictures (n, 3, height, width)."""
         return self._network()(inputs)
+
+    def _name_layers(self) -> None:
+        """Names of the layers after the network has changed: here those whose module is still there."""
+        paths = dict(self._network().named_modules())
+        self.layer2loc = {name: loc for name, loc in self.layer2loc.items() if '.'.join(map(str, loc)) in paths}
 
     def _network(self) -> nn.Module:
         if not isinstance(self.model, nn.Module):

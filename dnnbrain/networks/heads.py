@@ -1,4 +1,4 @@
-"""Transfer learning: a new head on a trained network, and what is frozen below it."""
+"""A new head on a trained network, and the scenarios of transfer learning."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ def head_path(model: nn.Module) -> str:
 
 
 def replace_head(model: nn.Module, n_out: int, path: str | None = None, rng: int | None = None) -> nn.Linear:
-    """Put a fresh fully connected layer in the place of an old one.
+    """Put a fresh fully connected layer in the place of an old one, or of a whole classifier.
 
     Parameters
     ----------
     n_out : int
         Classes, or outputs of a regression.
     path : str, optional
-        Module path of the old one; the last Linear by default.
+        Module path of the old one; the last Linear by default. Of a container, such as
+        'classifier', the new layer takes the inputs of the first Linear in it.
     rng : int, optional
         Seed of the initial weights.
     """
     path = path or head_path(model)
-    old = model.get_submodule(path)
-    if not isinstance(old, nn.Linear):
-        raise BadValue(f'{path!r} is {type(old).__name__}, not a fully connected layer')
+    if n_out < 1:
+        raise BadValue(f'a head needs at least 1 output, not {n_out}')
+    old = next((m for m in model.get_submodule(path).modules() if isinstance(m, nn.Linear)), None)
+    if old is None:
+        raise BadValue(f'{path!r} is {type(model.get_submodule(path)).__name__}, which is no fully connected '
+                       'layer and holds none')
     with seeded(rng):
         new = nn.Linear(old.in_features, n_out, bias=old.bias is not None)
     model.set_submodule(path, new.to(home_of(model)))
@@ -56,19 +60,3 @@ def prepare_transfer(model: nn.Module, scenario: str, n_out: int | None, rng: in
         replace_head(model, n_out, rng=rng)
     model.get_submodule(head_path(model)).requires_grad_(True)
     return [p for p in model.parameters() if p.requires_grad]
-
-
-def train_mode(model: nn.Module) -> None:
-    """Training mode for what learns, eval mode for what is frozen.
-
-    A module with parameters of its own is frozen if none of them learns. One without (dropout,
-    pooling) is frozen if nothing before it, in the order of the network, learns: what reaches it
-    are fixed features.
-    """
-    learning = False
-    model.train()
-    for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        learning = learning or any(p.requires_grad for p in own)
-        if own or not any(module.children()):
-            module.training = any(p.requires_grad for p in own) if own else learning

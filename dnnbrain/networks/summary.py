@@ -1,37 +1,54 @@
-"""What the layers of a network put out, without running it on anything."""
+"""What the layers of a network put out, hold and cost, without showing it a picture."""
 
 from __future__ import annotations
 
 import pandas as pd
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from dnnbrain.networks.state import home_of, visiting
 
 
 def layer_table(dnn) -> pd.DataFrame:
-    """Name, module path, shape and bytes per stimulus of every named layer.
+    """One row per named layer.
 
     Parameters
     ----------
     dnn : DNN
         May be without memory for its parameters (on the meta device).
+
+    Returns
+    -------
+    table : DataFrame
+        layer, path, shape (of one stimulus, 'n_chn x n_row x n_col'), bytes (of its activation,
+        float32), n_param, learns ('yes', 'no', 'partly', '-' without parameters), mult_adds (of the
+        convolutions, products and attention in it).
     """
-    shapes, paths = {}, {layer: dnn.layer2path(layer) for layer in dnn.layers}
+    shapes, home = {}, home_of(dnn._network())
+    paths = {layer: dnn.layer2path(layer) for layer in dnn.layers}
 
     def note(layer):
         def hook(module, args, output):
-            shapes[layer] = tuple(getattr(output, 'shape', ())[1:])
+            shapes.setdefault(layer, tuple(getattr(output, 'shape', ())[1:]))
         return hook
 
     handles = [dnn.layer2module(layer).register_forward_hook(note(layer)) for layer in dnn.layers]
     try:
-        with visiting(dnn.model, home_of(dnn.model)), torch.inference_mode():
+        with visiting(dnn.model, home), torch.inference_mode(), FlopCounterMode(display=False) as counted:
             dnn.model.eval()
-            dnn.model(torch.zeros(1, 3, *dnn.img_size, device=home_of(dnn.model)))
+            dnn.model(torch.zeros(1, 3, *dnn.img_size, device=home))
     finally:
         for handle in handles:
             handle.remove()
+    flops = {path.partition('.')[2]: sum(found.values()) for path, found in counted.get_flop_counts().items()}
     return pd.DataFrame([{
         'layer': layer, 'path': path, 'shape': ' x '.join(map(str, shapes.get(layer, ()))),
-        'bytes': 4 * int(torch.Size(shapes.get(layer, (0,))).numel()),
+        'bytes': 4 * int(torch.Size(shapes.get(layer, (0,))).numel()), **_held(dnn.layer2module(layer)),
+        'mult_adds': flops.get(path, 0) // 2,
     } for layer, path in paths.items()])
+
+
+def _held(module: torch.nn.Module) -> dict:
+    learn = {p.requires_grad for p in module.parameters()}
+    told = {(True,): 'yes', (False,): 'no', (): '-'}.get(tuple(learn), 'partly')
+    return {'n_param': sum(p.numel() for p in module.parameters()), 'learns': told}

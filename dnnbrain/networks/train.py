@@ -17,7 +17,7 @@ from dnnbrain._progress import progress
 from dnnbrain.io.atomic import atomic
 from dnnbrain.networks.evaluate import scored
 from dnnbrain.networks.extract import output_of
-from dnnbrain.networks.heads import train_mode
+from dnnbrain.networks.freezing import train_mode
 from dnnbrain.networks.state import pick_device, seeded, visiting
 from dnnbrain.networks.targets import fit_output, targets
 from dnnbrain.stimuli.images import PictureSet

@@ -108,13 +108,20 @@ def load_into(model: nn.Module, state: dict[str, torch.Tensor], owner: str) -> N
 
 
 def fit_linear_layers(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Replace each Linear whose shape differs from the file: a head that was changed and trained."""
+    """Replace what the file holds as a Linear of another shape: a head that was changed and trained.
+
+    That is a Linear, or a whole classifier in whose place the file has one Linear.
+    """
     for path, module in list(model.named_modules()):
         weight = state.get(f'{path}.weight')
-        if not isinstance(module, nn.Linear) or weight is None or weight.ndim != 2:
+        if weight is None or weight.ndim != 2:
             continue
         bias = f'{path}.bias' in state
-        if weight.shape != module.weight.shape or bias != (module.bias is not None):
+        if isinstance(module, nn.Linear):
+            changed = weight.shape != module.weight.shape or bias != (module.bias is not None)
+        else:
+            changed = any(module.children()) and 'weight' not in dict(module.named_parameters(recurse=False))
+        if changed:
             model.set_submodule(path, nn.Linear(weight.shape[1], weight.shape[0], bias, device='meta'))
 
 

@@ -146,8 +146,8 @@ class Stimulus:
         return list(self.data.columns)
 
     def get(self, item: str) -> np.ndarray:
-        """One column: stimID text (video: int), label int, condition text, others float or text."""
-        values = self.data[self._known(item)].to_numpy()
+        """A copy of one column: stimID text (video: int), label int, condition text, others float or text."""
+        values = self.data[self._known(item)].to_numpy(copy=True)
         return values if values.dtype.kind in 'iufb' else np.array(values, dtype=str)
 
     def set(self, item: str, value) -> None:

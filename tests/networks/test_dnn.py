@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadPath, BadValue
-from dnnbrain.dnn.models import DNN, AlexNet
+from dnnbrain.dnn.models import DNN, AlexNet, Resnet50
 
 
 def test_subclass_as_the_docs_of_1_0_teach():
@@ -122,3 +122,39 @@ def test_replace_head_is_seeded(tiny):
     assert torch.equal(first, tiny.replace_head(7, rng=1).weight)
     with pytest.raises(BadValue, match='no fully connected layer'):
         DNN(nn.Sequential(nn.Conv2d(3, 2, 1))).replace_head(2)
+
+
+def test_a_whole_classifier_is_replaced_saved_and_loaded(tmp_path, stim):
+    dnn = AlexNet(pretrained=False, rng=0)
+    head = dnn.replace_head(2, layer='classifier', rng=1)
+    assert dnn.model.classifier is head and head.in_features == 256 * 6 * 6
+    assert dnn.layers[-2:] == ['conv5_maxpool', 'fc1'] and dnn.layer2path('fc1') == 'classifier'
+    dnn.save(tmp_path / 'x.pth')
+    again = AlexNet.load(tmp_path / 'x.pth')
+    assert again.layers == dnn.layers
+    both = [net.compute_activation(stim[:2], 'fc1').get('fc1') for net in (dnn, again)]
+    np.testing.assert_array_equal(*both)
+    with pytest.raises(BadValue, match="'features' is Sequential, which is no fully connected layer and holds none"):
+        dnn.replace_head(2, layer='features')
+    with pytest.raises(BadValue, match="layer 'clasifier' is not in AlexNet"):
+        dnn.replace_head(2, layer='clasifier')
+    with pytest.raises(BadValue, match='at least 1 output'):
+        dnn.replace_head(0)
+
+
+def test_summary_against_counting_by_hand(tiny):
+    """conv 3 -> 4 of 3 x 3 on 12 x 12 pictures, fc 16 -> 3."""
+    table = tiny.freeze('conv').summary().set_index('layer')
+    assert table['n_param'].to_dict() == {'conv': 3 * 4 * 9 + 4, 'relu': 0, 'fc': 16 * 3 + 3}
+    assert table['mult_adds'].to_dict() == {'conv': 27 * 4 * 10 * 10, 'relu': 0, 'fc': 48}
+    assert table['learns'].to_dict() == {'conv': 'no', 'relu': '-', 'fc': 'yes'}
+    assert table['shape'].to_dict() == {'conv': '4 x 10 x 10', 'relu': '4 x 10 x 10', 'fc': '3'}
+
+
+def test_summary_of_a_network_that_publishes_its_count():
+    """ResNet-50: 25.6 million parameters, 4.09 thousand million multiply-adds (torchvision's model page)."""
+    dnn = Resnet50._empty()
+    dnn.layer2loc = {'all': ('layer1',)} | {name: (name,) for name in ('conv1', 'layer2', 'layer3', 'layer4', 'fc')}
+    table = dnn.summary()
+    assert table['mult_adds'].sum() / 1e9 == pytest.approx(4.09, abs=0.01)
+    assert sum(p.numel() for p in dnn.model.parameters()) == 25_557_032

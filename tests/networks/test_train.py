@@ -10,7 +10,8 @@ from sklearn.metrics import r2_score
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.dnn.models import DNN
-from dnnbrain.networks.heads import prepare_transfer, train_mode
+from dnnbrain.networks.freezing import train_mode
+from dnnbrain.networks.heads import prepare_transfer
 from dnnbrain.networks.train import shuffled_batches
 
 

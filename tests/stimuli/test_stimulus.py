@@ -9,6 +9,14 @@ from dnnbrain._checks import BadIndex, BadPath, BadType, BadValue
 from dnnbrain.dnn.core import Stimulus
 
 
+def test_what_get_gives_may_be_changed(stim):
+    """As scripts do: labels[labels == 3] = 0. The table stays as it is."""
+    for item in stim.items:
+        values = stim.get(item)
+        values[:] = values[0]
+        assert len(np.unique(stim.get(item))) > 1
+
+
 def test_calls_of_1_0(tmp_path):
     stim = Stimulus({'type': 'image', 'path': '/img', 'who': 'me'},
                     {'stimID': np.array(['a', 'b', 'c']), 'label': np.array([1, 0, 1]), 'rt': [1, 2, 3]})

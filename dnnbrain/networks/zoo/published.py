@@ -46,6 +46,9 @@ class PublishedNet(DNN):
                          test_transform=self._published_weights().transforms() if preprocess == 'weights'
                          else transforms.full_field(type(self).img_size))
 
+    def _name_layers(self) -> None:
+        self.layer2loc = self._names(self.model)
+
     @classmethod
     def _empty(cls, preprocess: str = 'full') -> PublishedNet:
         dnn = cls.__new__(cls)
