@@ -11,7 +11,7 @@ from dnnbrain._progress import progress
 from dnnbrain.activation.activation import Activation
 from dnnbrain.brain.io import warn_bad_voxels
 from dnnbrain.mapping.crossval import repeated
-from dnnbrain.mapping.kernel import ITER_AXES, kernels, n_iterations
+from dnnbrain.mapping.kernel import ITER_AXES, centred, kernels, n_iterations
 from dnnbrain.mapping.multivariate import KernelMapping
 from dnnbrain.mapping.scoring import varies
 
@@ -117,6 +117,9 @@ class BrainEncoder:
         beh = np.asarray(beh, dtype=np.float64)
         if beh.ndim != 2 or len(beh) != len(self.brain_activ):
             raise BadValue(f'behaviour must have shape ({len(self.brain_activ)}, n_beh), not {beh.shape}')
+        if not np.isfinite(beh).all():
+            raise BadValue('behaviour holds NaN or infinite values; leave those rows out')
+        beh = centred(beh)
         warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
         groups = repeated(self.stim_ids) if self.groups is None else self.groups
         score, model = self.mapping.map(beh @ beh.T, self.brain_activ, groups)

@@ -14,7 +14,7 @@ from dnnbrain.stimuli.stimulus import Stimulus
 def digits(folder, classes: Sequence[int] = tuple(range(10))) -> Stimulus:
     """Write handwritten digits as PNG files with a stimulus table.
 
-    1,797 digits of 43 people, 8 x 8 pixels (Alpaydin & Kaynak 1998, UCI Optical Recognition of
+    1,797 digits of 13 people, 8 x 8 pixels (Alpaydin & Kaynak 1998, UCI Optical Recognition of
     Handwritten Digits, test part), as distributed with scikit-learn.
 
     Parameters

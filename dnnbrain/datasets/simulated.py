@@ -48,8 +48,9 @@ def simulate_subject(activ: Activation, noise: float = 1.0, resolution: float = 
     """Responses of a brain in which later layers drive more anterior voxels.
 
     The voxels of nilearn's MNI152 brain mask are divided from posterior to anterior into as many
-    parts as there are layers, of equal size. A voxel's signal is a random mixture of the first
-    principal components of its layer's activations, with unit variance; to it comes white noise.
+    parts as there are layers, whole slices of about equal size. A voxel's signal is a random
+    mixture of the first principal components of its layer's activations, with unit variance; to it
+    comes white noise.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold
 
@@ -27,7 +29,8 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
     Raises
     ------
     BadValue
-        There are fewer samples or groups than folds.
+        There are fewer samples or groups than folds, or a splitter divides a group or cannot split
+        these samples.
     """
     if groups is not None and len(groups) != n:
         raise BadValue(f'{len(groups)} groups came for {n} samples')
@@ -40,7 +43,18 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
         cv = maker(int(cv), shuffle=True, random_state=rng)
     elif isinstance(cv, str) or not hasattr(cv, 'split'):
         raise BadValue(f'cv must be a number of folds or an sklearn splitter, not {cv!r}')
-    return [(np.asarray(train), np.asarray(test)) for train, test in cv.split(np.zeros(n), None, groups)]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'The groups parameter is ignored')      # looked after below
+            splits = [(np.asarray(train), np.asarray(test)) for train, test in cv.split(np.zeros(n), None, groups)]
+    except (TypeError, ValueError) as error:
+        raise BadValue(f'{type(cv).__name__} cannot split {n} samples without labels: {error}') from None
+    for train, test in splits:
+        shared = [] if groups is None else np.intersect1d(np.asarray(groups)[train], np.asarray(groups)[test])
+        if len(shared):
+            raise BadValue(f'{type(cv).__name__} puts group {shared[0]} (a run, or a repeated stimulus) on both sides '
+                           'of a fold; use a number of folds, or a splitter that honours groups such as GroupKFold')
+    return splits
 
 
 def repeated(ids) -> np.ndarray | None:

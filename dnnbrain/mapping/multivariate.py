@@ -44,8 +44,11 @@ class KernelMapping:
         choice('scoring', self.scoring, tuple(SCORINGS))
 
     def splits(self, n: int, groups=None) -> list[Split]:
-        """The outer folds of n samples."""
-        return folds(n, self.cv, groups, self.rng)
+        """The outer folds of n samples; each must hold two of them, or there is nothing to score."""
+        splits = folds(n, self.cv, groups, self.rng)
+        if any(len(test) < 2 for _, test in splits):
+            raise BadValue('a fold with one sample cannot be scored; take fewer folds')
+        return splits
 
     def map(self, K: np.ndarray, Y: np.ndarray, groups=None) -> tuple[np.ndarray, DualModel]:
         """Held-out scores and the model of all samples.
@@ -84,8 +87,13 @@ class KernelMapping:
         inner_groups = None if groups is None else np.asarray(groups)[train]
         return fit_ridge(own, Y[train], self.alphas, self._inner(len(train), inner_groups))
 
-    def _inner(self, n: int, groups) -> list[Split]:
+    def _inner(self, n: int, groups) -> list[Split] | None:
+        if self.alphas is not None and np.size(self.alphas) == 1:
+            return None
         n_unit = n if groups is None else len(np.unique(groups))
+        if n_unit < 2:
+            raise BadValue('alpha is chosen inside the training folds, which hold a single group; take more folds, '
+                           'or give one alpha')
         return folds(n, min(self.inner_cv, n_unit), groups, self.rng)
 
     def _whole(self, K: np.ndarray, Y: np.ndarray, good: np.ndarray, groups) -> DualModel:

@@ -25,6 +25,9 @@ _BATCH_BYTES = 2 ** 28
 class DualModel:
     """A fitted linear model of many targets.
 
+    Kernels are those of `dnnbrain.mapping.kernel`, of units whose mean over the stimuli was
+    subtracted: the intercept is the prediction where every unit has that mean.
+
     Attributes
     ----------
     dual_coef : ndarray of shape (n_train, n_target)
@@ -43,7 +46,7 @@ class DualModel:
 
     def weights(self, X: np.ndarray) -> np.ndarray:
         """Weights of the units (n_unit, n_target) from their training activations (n_train, n_unit)."""
-        return X.T @ self.dual_coef
+        return (X - X.mean(axis=0)).T @ self.dual_coef
 
 
 def default_alphas(K: np.ndarray) -> np.ndarray:
@@ -65,8 +68,9 @@ def fit_ridge(K: np.ndarray, Y: np.ndarray, alphas=None, inner: list[Split] | No
         Folds of the training rows.
     """
     alphas = default_alphas(K) if alphas is None else np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-    if (alphas <= 0).any():
-        raise BadValue(f"alphas must be positive, not {alphas.min()}; estimator 'glm' is ridge without penalty")
+    if not alphas.size or not (np.isfinite(alphas) & (alphas > 0)).all():
+        raise BadValue(f"alphas must be positive numbers, not {alphas.tolist()}; estimator 'glm' is ridge without "
+                       'penalty')
     batch = max(1, _BATCH_BYTES // (8 * len(alphas) * len(K)))
     set_backend('numpy')
     if len(alphas) == 1:

@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from dnnbrain._checks import BadValue
@@ -167,3 +168,47 @@ def test_mistakes(activ, rng):
         BrainEncoder(np.zeros((60, 2)), stim_ids=range(59))
     with pytest.raises(BadValue, match="'chn' is not known"):
         BrainEncoder(rng.standard_normal((60, 2))).encode_dnn(activ, 'chn')
+
+
+class TestPrecision:
+    """Units with large means, as all layers after a ReLU have."""
+
+    @pytest.mark.parametrize('spread', [1, 1e-2, 1e-3])
+    @pytest.mark.parametrize('n_unit', [1, 5, 30, 200])
+    def test_equals_sklearn_whatever_the_means(self, rng, n_unit, spread):
+        X = (rng.standard_normal((60, n_unit)) * spread + 10).astype(np.float32).astype(np.float64)
+        Y = X @ rng.standard_normal((n_unit, 3)) / spread + rng.standard_normal((60, 3))
+        activation, splitter = Activation('l', X.reshape(60, n_unit, 1, 1)), KFold(5)
+        for estimator, theirs in (('glm', LinearRegression()), ('ridge', Ridge(0.1 * spread ** 2))):
+            encoder = BrainEncoder(Y, 'mv', estimator, splitter, 'r2', alphas=0.1 * spread ** 2)
+            found = encoder.encode_dnn(activation)['l']
+            expected = [r2_score(Y[test], theirs.fit(X[train], Y[train]).predict(X[test]), multioutput='raw_values')
+                        for train, test in splitter.split(X)]
+            np.testing.assert_allclose(found['score'][0].T, expected, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(found['model'][0, 0].weights(X), theirs.fit(X, Y).coef_.T, rtol=1e-4, atol=1e-6)
+
+    def test_a_dead_layer_predicts_the_mean(self, rng):
+        Y = rng.standard_normal((40, 3))
+        activation = Activation('dead', np.full((40, 6, 2, 2), 0.1, np.float32))
+        for estimator in ('glm', 'ridge'):
+            score = BrainEncoder(Y, 'mv', estimator, scoring='correlation').encode_dnn(activation)['dead']['score']
+            np.testing.assert_array_equal(score, 0)
+
+    def test_behaviour_far_from_zero(self, rng):
+        beh = rng.standard_normal((50, 2)) * [1000, 0.1] + [1e5, 0]
+        Y = (beh - beh.mean(axis=0)) @ [[1e-3], [10]] + 0.01 * rng.standard_normal((50, 1))
+        assert BrainEncoder(Y, 'mv', 'glm').encode_behavior(beh)['score'].min() > 0.99
+        beh[3] = np.nan
+        with pytest.raises(BadValue, match='behaviour holds NaN'):
+            BrainEncoder(Y).encode_behavior(beh)
+
+
+def test_two_runs(rng):
+    """One group is left to train on: alpha cannot be chosen there without dividing it."""
+    activation = Activation('l', rng.standard_normal((40, 5, 1, 1)))
+    runs, Y = np.repeat([1, 2], 20), rng.standard_normal((40, 2))
+    with pytest.raises(BadValue, match='hold a single group; take more folds, or give one alpha'):
+        BrainEncoder(Y, cv=2, groups=runs).encode_dnn(activation)
+    assert BrainEncoder(Y, cv=2, groups=runs, alphas=1.0).encode_dnn(activation)['l']['score'].shape == (1, 2, 2)
+    with pytest.raises(BadValue, match='one sample cannot be scored'):
+        BrainEncoder(Y, cv=40).encode_dnn(activation)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedKFold
 
 from dnnbrain._checks import BadValue
 from dnnbrain.mapping.crossval import folds, repeated
@@ -31,6 +31,20 @@ def test_groups_are_never_split():
 def test_repeated_stimuli():
     assert repeated(['a', 'b', 'c']) is None and repeated(None) is None
     assert repeated(['b', 'a', 'b']).tolist() == [1, 0, 1]
+
+
+def test_a_splitter_that_divides_repeats_is_refused():
+    """Pure noise shown twice would be predicted from its twin."""
+    groups = np.repeat(np.arange(10), 2)
+    with pytest.raises(BadValue, match='KFold puts group 0 .* on both sides of a fold'):
+        folds(20, KFold(2, shuffle=True, random_state=0), groups)
+    assert len(folds(20, KFold(2), groups)) == 2                        # ten and ten: no twin is divided
+
+
+@pytest.mark.parametrize('splitter', [StratifiedKFold(3), LeaveOneGroupOut(), GroupKFold(3)])
+def test_a_splitter_that_needs_more_says_so(splitter):
+    with pytest.raises(BadValue, match=f'{type(splitter).__name__} cannot split 20 samples'):
+        folds(20, splitter)
 
 
 @pytest.mark.parametrize('args, says', [
