@@ -32,9 +32,9 @@ class Activation:
 
     Notes
     -----
-    `load` reads names, shapes and IDs only. `get` reads a layer anew at each call, so keep the
-    array while you work on it; `blocks` streams a layer that does not fit in memory. Indexing,
-    `mask` and `delete` of an activation on disk stay on disk.
+    `load` reads names, shapes and IDs only. `get` reads a layer, which then stays in memory and may
+    be changed in place; `blocks` streams a layer that does not fit. Indexing, `mask` and `delete`
+    of what is on disk stay on disk. A layer of a file may also be named by its module path.
     """
 
     def __init__(self, layer: str | None = None, value=None):
@@ -54,7 +54,8 @@ class Activation:
         """
         self._layers, self.stim_ids, self.meta = read_act_h5(fname)
         if dmask is not None:
-            self._layers = self.mask(dmask)._layers
+            part = self.mask(dmask)
+            self._layers, self.meta = part._layers, part.meta
 
     def save(self, fname, compression: str = 'auto') -> None:
         """Write a ``.act.h5``, layer by layer in bounded memory.
@@ -68,6 +69,9 @@ class Activation:
             for layer in self.layers:
                 for _, block in self.blocks(layer):
                     writer.write({layer: block})
+        saved, _, _ = read_act_h5(fname)                # what was read from this very file is there anew
+        self._layers |= {layer: saved[layer] for layer, source in self._layers.items()
+                         if isinstance(source, DiskLayer) and source.path == saved[layer].path}
 
     @property
     def layers(self) -> list[str]:
@@ -79,24 +83,27 @@ class Activation:
 
     def get(self, layer: str) -> np.ndarray:
         """The values of a layer, (n_stim, n_chn, n_row, n_col)."""
-        source = self._source(layer)
-        return source[()] if isinstance(source, DiskLayer) else source
+        name = self._name(layer)
+        self._layers[name] = self._read(name)
+        return self._layers[name]
 
     def set(self, layer: str, value) -> None:
-        """Set or replace a layer."""
+        """Set or replace a layer.
+
+        Another number of stimuli is possible, layer by layer; IDs are then dropped, and until all
+        layers agree nothing but `get` and `set` works.
+        """
         if value is None:
             raise BadValue(f'layer {layer!r} needs a value of shape (n_stim, n_chn, n_row, n_col)')
         value = np.asarray(value)
         if value.ndim < 4:
             raise BadValue(f'layer {layer!r} must have shape (n_stim, n_chn, n_row, n_col), not {value.shape}')
-        others = [layer_ for layer_ in self.layers if layer_ != layer]
-        if others and len(value) != self.shape(others[0])[0]:
-            raise BadValue(f'layer {layer!r} has {len(value)} stimuli, the others {self.shape(others[0])[0]}')
+        if self.stim_ids is not None and len(value) != len(self.stim_ids):
+            self.stim_ids = None                        # they belong to other stimuli
         self._layers[layer] = value
 
     def delete(self, layer: str) -> None:
-        self._source(layer)
-        del self._layers[layer]
+        del self._layers[self._name(layer)]
 
     def blocks(self, layer: str, axis: str = 'stim',
                n_bytes: int = 2 ** 26) -> Iterator[tuple[slice, np.ndarray]]:
@@ -123,20 +130,22 @@ class Activation:
                                    f'{part.shape(layer)[1:]} in the other')
         known = all(part.stim_ids is not None for part in parts)
         ids = np.concatenate([np.asarray(part.stim_ids) for part in parts]) if known else None
-        return self._made({layer: np.concatenate([part.get(layer) for part in parts])
+        return self._made({layer: np.concatenate([part._read(layer) for part in parts])
                            for layer in self.layers}, ids)
 
     def mask(self, dmask) -> Activation:
         """The layers and units that a mask names, in its order."""
         dmask = as_mask(dmask)
         layers = {}
-        for layer in dmask.layers:
-            source = self._source(layer)
+        before, after = self.meta.get('dmask', {}), {}
+        for layer, axes in dmask.to_dict().items():
+            name = self._name(layer)
+            source = self._layers[name]
             for axis, index in dmask.indices(layer, source.shape).items():
                 source = source.select(axis, index) if isinstance(source, DiskLayer) else \
                     np.take(source, index, axis=axis)
-            layers[layer] = source
-        return self._made(layers, self.stim_ids, dmask=dmask.to_dict())
+            layers[name], after[name] = source, _composed(before.get(name, {}), axes)
+        return self._made(layers, self.stim_ids, dmask=after)
 
     def pool(self, method: str) -> Activation:
         """Each map pooled to one number, (n_stim, n_chn, 1, 1); method as in `array_statistic`."""
@@ -145,7 +154,10 @@ class Activation:
                            for layer in self.layers}, self.stim_ids, pool=method)
 
     def __len__(self) -> int:
-        return self.shape(self.layers[0])[0] if self._layers else 0
+        counts = {layer: source.shape[0] for layer, source in self._layers.items()}
+        if len(set(counts.values())) > 1:
+            raise BadValue(f'layers disagree in the number of stimuli: {counts}')
+        return next(iter(counts.values()), 0)
 
     def __getitem__(self, key) -> Activation:
         """The stimuli of an int, slice, list, boolean mask or stimulus ID(s), all layers."""
@@ -169,7 +181,7 @@ class Activation:
     def _combined(self, other, operation) -> Activation:
         """Elementwise with a number or an activation of the same layers, shapes and stimuli."""
         if np.isscalar(other):
-            return self._made({layer: operation(self.get(layer), other) for layer in self.layers}, self.stim_ids)
+            return self._made({layer: operation(self._read(layer), other) for layer in self.layers}, self.stim_ids)
         if not isinstance(other, Activation):
             return NotImplemented
         if set(self.layers) != set(other.layers):
@@ -180,19 +192,42 @@ class Activation:
             if self.shape(layer) != other.shape(layer):
                 raise BadValue(f'layer {layer!r} has shapes {self.shape(layer)} and {other.shape(layer)}')
         ids = other.stim_ids if self.stim_ids is None else self.stim_ids
-        return self._made({layer: operation(self.get(layer), other.get(layer)) for layer in self.layers}, ids)
+        return self._made({layer: operation(self._read(layer), other._read(layer)) for layer in self.layers}, ids)
 
     def _made(self, layers: dict, ids, **more_meta) -> Activation:
         new = Activation()
         new._layers, new.stim_ids, new.meta = layers, ids, self.meta | more_meta
         return new
 
-    def _source(self, layer: str) -> np.ndarray | DiskLayer:
+    def _name(self, layer: str) -> str:
+        """The name of a layer that is given by its name or its module path."""
         if not isinstance(layer, str):
             raise BadType(f'layer must be a name, not {layer!r}')
-        choice('layer', layer, self.layers, owner='the activation')
-        return self._layers[layer]
+        if layer not in self._layers:
+            paths = self.meta.get('layer_paths', {})
+            layer = next((name for name in self._layers if paths.get(name) == layer), layer)
+        return choice('layer', layer, self.layers, owner='the activation')
+
+    def _source(self, layer: str) -> np.ndarray | DiskLayer:
+        return self._layers[self._name(layer)]
+
+    def _read(self, layer: str) -> np.ndarray:
+        source = self._source(layer)
+        return source[()] if isinstance(source, DiskLayer) else source
 
     def __repr__(self) -> str:
         shapes = ', '.join(f'{layer} {self.shape(layer)}' for layer in self.layers)
-        return f'<Activation of {len(self)} stimuli: {shapes}>'
+        n_stim = self.shape(self.layers[0])[0] if self._layers else 0
+        return f'<Activation of {n_stim} stimuli: {shapes}>'
+
+
+def _composed(first: dict, second: dict) -> dict:
+    """The mask that does at once what two do one after the other; numbers from 1 per axis, or 'all'."""
+    both = dict(first)
+    for axis, numbers in second.items():
+        before = first.get(axis, 'all')
+        if numbers != 'all':
+            both[axis] = list(numbers) if before == 'all' else [before[number - 1] for number in numbers]
+        else:
+            both[axis] = before
+    return both

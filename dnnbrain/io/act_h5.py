@@ -22,7 +22,7 @@ import numpy as np
 
 from dnnbrain._checks import BadValue, choice, has_suffix
 from dnnbrain.io.atomic import atomic
-from dnnbrain.io.h5 import open_h5, read_ids, write_ids
+from dnnbrain.io.h5 import open_h5, read_ids, safe_name, write_ids
 
 SUFFIX = '.act.h5'
 COMPRESSIONS = ('auto', 'lzf', 'gzip', 'none')
@@ -46,6 +46,8 @@ class DiskLayer:
     chunks : tuple of int
     index : tuple of (ndarray of int or None)
         Per axis what is selected, in any order, repeats allowed; None is everything.
+    stamp : tuple of int
+        Which version of the file was opened.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class DiskLayer:
     dtype: np.dtype
     chunks: tuple[int, ...]
     index: tuple[np.ndarray | None, ...]
+    stamp: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,6 +80,8 @@ class DiskLayer:
             if s != slice(None):
                 part = part.select(axis, s)
         with open_h5(self.path, SUFFIX, 'activation file') as file:
+            if self.stamp and self.stamp != _stamp(self.path):
+                raise BadValue(f'activation file {str(self.path)!r} has changed since it was loaded; load it again')
             return _read(file[self.name], part)
 
 
@@ -124,15 +129,26 @@ def read_act_h5(fname) -> tuple[dict[str, DiskLayer], np.ndarray | None, dict]:
         ids = None if meta is None else read_ids(meta, 'stimID')
         info = {} if meta is None or 'json' not in meta else json.loads(meta['json'].asstr()[()])
         stored = [name for name, data in file.items() if isinstance(data, h5py.Dataset)]
-        names = [n for n in info.get('layers', stored) if n in stored]
-        layers = {n: DiskLayer(Path(fname).absolute(), n, file[n].shape, file[n].dtype,
-                               file[n].chunks or file[n].shape, (None,) * file[n].ndim) for n in names}
+        names = info.get('layers', stored)
+        wrong = [n for n in names if n not in stored or file[n].ndim < 4]
+        if wrong:
+            raise BadValue(f'activation file {str(fname)!r} is damaged, or of another kind: layer {wrong[0]!r} is not '
+                           'there with shape (n_stim, n_chn, n_row, n_col)')
+        path, stamp = Path(fname).absolute(), _stamp(fname)
+        layers = {n: DiskLayer(path, n, file[n].shape, file[n].dtype, file[n].chunks or file[n].shape,
+                               (None,) * file[n].ndim, stamp) for n in names}
     if not layers:
         raise BadValue(f'activation file {str(fname)!r} holds no layer')
     counts = {layer.shape[0] for layer in layers.values()} | (set() if ids is None else {len(ids)})
     if len(counts) > 1:
         raise BadValue(f'layers and IDs in {str(fname)!r} disagree in the number of stimuli: {sorted(counts)}')
     return layers, ids, info
+
+
+def _stamp(path) -> tuple[int, ...]:
+    """Tells one version of a file from another."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class ActWriter:
@@ -159,6 +175,8 @@ class ActWriter:
                  layers: Sequence[str] | None = None, compression: str = 'auto'):
         self.path = has_suffix(fname, [SUFFIX], 'activation file')
         self.compression = choice('compression', compression, COMPRESSIONS)
+        if stim_ids is not None and len(stim_ids) != n_stim:
+            raise BadValue(f'{len(stim_ids)} stimulus IDs came for {n_stim} stimuli')
         self.n_stim, self.stim_ids, self.meta = n_stim, stim_ids, dict(meta or {})
         self.layers = layers
         self._rest: dict[str, np.ndarray] = {}         # rows that wait for their chunk to fill
@@ -176,8 +194,6 @@ class ActWriter:
         arrays may be reused afterwards.
         """
         for layer, values in block.items():
-            if layer == 'meta':
-                raise BadValue("a layer cannot be called 'meta' in an activation file")
             if layer not in self._written:
                 self._create(layer, values)
             if len(self._rest[layer]):
@@ -188,6 +204,10 @@ class ActWriter:
         self._pass_on()
 
     def _create(self, layer: str, values: np.ndarray) -> None:
+        if safe_name(layer, 'layer') == 'meta':
+            raise BadValue("a layer cannot be called 'meta' in an activation file")
+        if values.ndim < 4:
+            raise BadValue(f'layer {layer!r} must have shape (n_stim, n_chn, n_row, n_col), not {values.shape}')
         shape = (self.n_stim, *values.shape[1:])
         self._file.create_dataset(layer, shape, values.dtype, chunks=chunk_shape(shape, values.dtype.itemsize),
                                   **_filter(self.compression, values))

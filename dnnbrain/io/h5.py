@@ -24,6 +24,20 @@ def open_h5(fname, suffix: str, argument: str) -> Iterator[h5py.File]:
         yield file
 
 
+def safe_name(name: str, argument: str) -> str:
+    """`name` if HDF5 can store it as one key.
+
+    Raises
+    ------
+    BadValue
+        It is empty, '.', '..' or holds '/', which HDF5 reads as a path.
+    """
+    if name in ('', '.', '..') or '/' in name:
+        raise BadValue(f"{argument} {name!r} cannot be a name in an HDF5 file: it must not be empty, '.' or '..', "
+                       "nor hold '/'; rename it")
+    return name
+
+
 def write_text(group: h5py.Group, name: str, values) -> None:
     """A 1-D dataset of variable-length UTF-8 text."""
     data = np.array([str(v) for v in values], dtype=object)

@@ -1,5 +1,6 @@
 """Activations behave alike in memory and on disk."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -157,9 +158,83 @@ def test_mistakes(activ, rng):
         activ.get('bb')
     with pytest.raises(BadIndex, match='70 is out of range for 70'):
         activ[70]
-    with pytest.raises(BadValue, match='has 3 stimuli, the others 70'):
-        activ.set('bb', np.zeros((3, 1, 1, 1)))
     with pytest.raises(BadValue, match=r'must have shape \(n_stim, n_chn, n_row, n_col\)'):
         activ.set('bb', np.zeros((70, 4)))
     with pytest.raises(BadValue, match="did you mean '7.png'|choose from"):
         activ['7.pn']
+
+
+class TestAsScriptsDo:
+    """Habits of scripts for 1.0, where everything was in memory."""
+
+    @pytest.fixture
+    def loaded(self, rng, tmp_path):
+        written = Activation('conv5', rng.standard_normal((4, 3, 5, 5)).astype(np.float32))
+        written.set('fc', rng.standard_normal((4, 6, 1, 1)).astype(np.float32))
+        written.stim_ids, written.meta = np.array(list('abcd')), {'layer_paths': {'conv5': 'features.10', 'fc': 'head'}}
+        written.save(tmp_path / 'x.act.h5')
+        activation = Activation()
+        activation.load(tmp_path / 'x.act.h5')
+        return activation, written, tmp_path / 'x.act.h5'
+
+    def test_changes_in_place_last(self, loaded):
+        activation, written, _ = loaded
+        activation.get('conv5')[activation.get('conv5') < 0] = 0
+        np.testing.assert_array_equal(activation.get('conv5'), np.maximum(written.get('conv5'), 0))
+
+    def test_load_select_and_save_under_the_same_name(self, loaded):
+        activation, written, fname = loaded
+        part = activation[::-1].mask({'conv5': {'chn': [3, 1]}})
+        part.save(fname)
+        expected = written.get('conv5')[::-1][:, [2, 0]]
+        np.testing.assert_array_equal(part.get('conv5'), expected)
+        again = Activation()
+        again.load(fname)
+        np.testing.assert_array_equal(again.get('conv5'), expected)
+        with pytest.raises(BadValue, match='has changed since it was loaded; load it again'):
+            activation.get('conv5')
+
+    def test_setting_layer_after_layer_to_fewer_stimuli(self, loaded, tmp_path):
+        activation, written, _ = loaded
+        activation.set('conv5', activation.get('conv5')[:2])
+        assert activation.stim_ids is None
+        with pytest.raises(BadValue, match="disagree in the number of stimuli: {'conv5': 2, 'fc': 4}"):
+            activation.save(tmp_path / 'y.act.h5')
+        assert not (tmp_path / 'y.act.h5').exists()
+        activation.set('fc', activation.get('fc')[:2])
+        activation.save(tmp_path / 'y.act.h5')
+        assert len(activation) == 2
+
+    def test_module_paths_name_layers_too(self, loaded):
+        activation, written, fname = loaded
+        np.testing.assert_array_equal(activation.get('features.10'), written.get('conv5'))
+        assert activation.mask(['head']).layers == ['fc']
+        part = Activation()
+        part.load(fname, {'features.10': {'chn': [2]}})
+        assert part.layers == ['conv5'] and part.shape('conv5') == (4, 1, 5, 5)
+
+    def test_masks_one_after_the_other_are_remembered_as_one(self, loaded):
+        activation, written, _ = loaded
+        once = activation.mask({'conv5': {'chn': [3, 1, 3], 'row': [2, 4]}})
+        twice = once.mask({'conv5': {'chn': [1, 2], 'col': [5]}})
+        assert twice.meta['dmask'] == {'conv5': {'chn': [3, 1], 'row': [2, 4], 'col': [5]}}
+        again = activation.mask(twice.meta['dmask'])
+        np.testing.assert_array_equal(twice.get('conv5'), again.get('conv5'))
+
+    def test_what_could_not_be_read_back_is_not_written(self, loaded, tmp_path):
+        activation, written, _ = loaded
+        for name in ('layer1/conv1', '..', ''):
+            with pytest.raises(BadValue, match='cannot be a name in an HDF5 file'):
+                Activation(name, written.get('fc')).save(tmp_path / 'z.act.h5')
+        written.stim_ids = np.array(['a'])
+        with pytest.raises(BadValue, match='1 stimulus IDs came for 4 stimuli'):
+            written.save(tmp_path / 'z.act.h5')
+        assert not (tmp_path / 'z.act.h5').exists()
+
+
+@pytest.mark.parametrize('values', [np.float32(3), np.zeros((4, 3), np.float32)])
+def test_a_file_of_another_kind_is_refused(tmp_path, values):
+    with h5py.File(tmp_path / 'x.act.h5', 'w') as file:
+        file['data'] = values
+    with pytest.raises(BadValue, match="damaged, or of another kind: layer 'data'"):
+        Activation().load(tmp_path / 'x.act.h5')
