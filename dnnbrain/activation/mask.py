@@ -18,11 +18,12 @@ class Mask:
     ----------
     layer : str, optional
         A first layer to set.
-    channels, rows, columns : 'all' or integer or sequence of integers
+    channels, rows, columns : 'all' or integer or sequence of integers, optional
         Any kind of sequence: list, tuple, range, array; the order given is the order got.
+        'all' by default.
     """
 
-    def __init__(self, layer: str | None = None, channels='all', rows='all', columns='all'):
+    def __init__(self, layer: str | None = None, channels=None, rows=None, columns=None):
         self._dmask: dict[str, dict[str, str | list[int]]] = {}
         if layer is not None:
             self.set(layer, channels, rows, columns)
@@ -44,12 +45,13 @@ class Mask:
         choice('layer', layer, self.layers, owner='the mask')
         return _copy.deepcopy(self._dmask[layer])
 
-    def set(self, layer: str, channels='all', rows='all', columns='all') -> None:
-        """Set a layer anew; an axis left out is meant whole."""
+    def set(self, layer: str, channels=None, rows=None, columns=None) -> None:
+        """Set axes of a layer; one left out stays as it is ('all' in a new layer), 'all' resets it."""
         if not isinstance(layer, str):
             raise BadType(f'layer must be a name, not {layer!r}')
-        self._dmask[layer] = {axis: _from_one(numbers, WORDS[axis])
-                              for axis, numbers in zip(AXES, (channels, rows, columns), strict=True)}
+        given = {axis: _from_one(numbers, WORDS[axis])
+                 for axis, numbers in zip(AXES, (channels, rows, columns), strict=True) if numbers is not None}
+        self._dmask[layer] = self._dmask.get(layer, dict.fromkeys(AXES, 'all')) | given
 
     def copy(self) -> Mask:
         return _copy.deepcopy(self)
@@ -73,7 +75,7 @@ class Mask:
 
 
 def _from_one(numbers, word: str) -> str | list[int]:
-    if numbers is None or (isinstance(numbers, str) and numbers == 'all'):
+    if isinstance(numbers, str) and numbers == 'all':
         return 'all'
     array = integers(numbers, word)
     if array.min() < 1:

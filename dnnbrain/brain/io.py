@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,8 @@ from dnnbrain._checks import BadValue, existing_file, has_suffix, writable_file
 from dnnbrain.io.atomic import atomic
 
 SUFFIXES = ('.nii', '.nii.gz')
+_DAMAGED = (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, zlib.error, OSError, EOFError,
+            ValueError, OverflowError)
 _CIFTI = ('.dscalar.nii', '.dtseries.nii', '.dlabel.nii')
 
 
@@ -34,7 +37,7 @@ def load_brainimg(path, ismask: bool = False):
     try:
         image = nib.load(path)
         data = np.asanyarray(image.dataobj)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         raise BadValue(f'brain image {str(path)!r} cannot be read: {error}') from None
     if data.ndim not in (3, 4):
         raise BadValue(f'brain image {str(path)!r} must be 3-D or 4-D, not of shape {data.shape}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 
 import click
@@ -70,6 +71,22 @@ class Command(click.Command):
             raise click.ClickException(f'{self.name}: {error}') from error
 
 
+class Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self):
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f'{number} is not a finite number.', param, ctx)
+        return number
+
+
+SEED = click.IntRange(0, 2 ** 32 - 1)       # what numpy and torch both take
+
+
 def command(name: str, example: str):
     """Decorator: a `Command` with an example at the end of its help."""
     return click.command(name, cls=Command, no_args_is_help=True, epilog=f'\b\nExample:\n  {example}',
@@ -102,11 +119,11 @@ def together(*decorators):
 network_options = together(
     option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Vgg16, Resnet50.'),
     option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.'),
-    option('-seed', type=int, help='Seed of everything random.'),
+    option('-seed', type=SEED, help='Seed of everything random.'),
 )
 device_options = together(
     option('-device', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
-    option('-worker', type=int, metavar='N', help='Workers that decode pictures.'),
+    option('-worker', type=click.IntRange(min=0), metavar='N', help='Workers that decode pictures.'),
 )
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from dnnbrain.cli._common import command, option
+from dnnbrain.cli._common import SEED, Positive, command, option
 
 
 @command('db_encode', 'db_encode -anal mv -act pictures.act.h5 -resp bold.nii.gz -bmask mask.nii.gz '
@@ -20,11 +20,11 @@ from dnnbrain.cli._common import command, option
 @option('-stim', metavar='FILE', help='The stimulus of each volume (.stim.csv): rows are joined by stimID.')
 @option('-group', metavar='COLUMN', help='Column of -stim that no fold may split, such as run.')
 @option('-model', required=True, type=click.Choice(['ridge', 'glm']), help='ridge, or least squares.')
-@option('-alpha', multiple=True, type=float, metavar='X ...', help='Ridge penalties to choose from.')
+@option('-alpha', multiple=True, type=Positive(), metavar='X ...', help='Ridge penalties to choose from.')
 @option('-scoring', type=click.Choice(['explained_variance', 'correlation', 'r2']), default='explained_variance',
         show_default=True, help='Score on held-out folds.')
 @option('-cv', type=int, default=3, show_default=True, help='Number of folds.')
-@option('-seed', type=int, default=0, show_default=True, help='Seed of the folds.')
+@option('-seed', type=SEED, default=0, show_default=True, help='Seed of the folds.')
 @option('-glass', is_flag=True, help='Draw the maps on a glass brain (responses in MNI space).')
 @option('-out', required=True, metavar='FOLDER', help='Where scores, maps, models and settings go.')
 def main(anal, act, layer, chn, dmask, iteraxis, resp, bmask, roi, stim, group, model, alpha, scoring, cv, seed,

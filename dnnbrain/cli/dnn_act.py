@@ -25,6 +25,8 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, cuda, batch,
     from dnnbrain._checks import BadValue, has_suffix, writable_file
     from dnnbrain.activation.mask import gen_dmask
     from dnnbrain.stimuli.stimulus import Stimulus
+    if weights is not None and random:
+        raise BadValue('-weights and -random contradict each other; leave one of them out')
     writable_file(has_suffix(out, ['.act.h5'], '-out'), '-out')
     if not layer and not dmask:
         raise BadValue('give layers (-layer conv5) or a mask file (-dmask units.dmask.csv)')

@@ -2,7 +2,7 @@
 
 import click
 
-from dnnbrain.cli._common import command, device_options, network_options, open_network, option
+from dnnbrain.cli._common import Positive, command, device_options, network_options, open_network, option
 
 
 @command('dnn_train', 'dnn_train -net AlexNet -stim train.stim.csv -val val.stim.csv -scenario fixed -out mine.pth')
@@ -16,20 +16,22 @@ from dnnbrain.cli._common import command, device_options, network_options, open_
              'everything from random weights.')
 @option('-keep_head', is_flag=True, help='Go on with the head the network has, instead of a fresh one.')
 @option('-epoch', type=click.IntRange(min=1), default=10, show_default=True, help='How often all stimuli are shown.')
-@option('-lr', type=click.FloatRange(min=0, min_open=True), default=1e-4, show_default=True,
-        help='Learning rate of Adam.')
+@option('-lr', type=Positive(), default=1e-4, show_default=True, help='Learning rate of Adam.')
 @option('-batch', type=click.IntRange(min=1), default=64, show_default=True, help='Stimuli per step.')
 @click.option('-augment/-no-augment', '--augment/--no-augment', default=True, show_default=True,
               help='Random crops and mirroring in training.')
 @device_options
-@option('-out', required=True, metavar='FILE', help='The trained network (.pth); its history goes beside it (.csv).')
+@option('-out', required=True, metavar='FILE',
+        help='The trained network (.pth); its history goes beside it (.history.csv).')
 def main(net, weights, seed, stim, val, task, scenario, keep_head, epoch, lr, batch, augment, device, worker, out):
     """Train a network on one's own stimuli, and save it with its history."""
-    from pathlib import Path
-
-    from dnnbrain._checks import has_suffix, writable_file
+    from dnnbrain._checks import BadValue, has_suffix, writable_file
     from dnnbrain.stimuli.stimulus import Stimulus
-    writable_file(has_suffix(out, ['.pth'], '-out'), '-out')
+    if weights is not None and scenario == 'scratch':
+        raise BadValue('-weights and -scenario scratch contradict each other; leave out -weights to begin from '
+                       'random weights, or choose finetune or fixed')
+    record = writable_file(has_suffix(out, ['.pth'], '-out'), '-out').with_suffix('.history.csv')
+    writable_file(record, 'history file')
     stimuli, validation = Stimulus(), Stimulus() if val else None
     stimuli.load(stim)
     if validation is not None:
@@ -38,7 +40,6 @@ def main(net, weights, seed, stim, val, task, scenario, keep_head, epoch, lr, ba
 
     from dnnbrain.networks.heads import prepare_transfer
     from dnnbrain.networks.targets import targets
-    from dnnbrain.networks.train import write_history
     y = targets(stimuli, None, task, '-stim')
     dnn = open_network(net, weights, seed, random=scenario == 'scratch')
     n_out = None if keep_head else y.max() + 1 if task == 'classification' else 1
@@ -46,6 +47,6 @@ def main(net, weights, seed, stim, val, task, scenario, keep_head, epoch, lr, ba
     history = dnn.train(stimuli, epoch, task, torch.optim.Adam(learning, lr), data_validation=validation,
                         batch_size=batch, n_worker=worker or 0, device=device, augment=augment, rng=seed)
     dnn.save(out)
-    write_history(history, Path(out).with_suffix('.csv'))
+    history.to_csv(record)
     if validation is not None:
         click.echo(f'validation score {history["score_validation"][-1]:.3f}')

@@ -26,8 +26,11 @@ WORDS = {'chn': 'channel', 'row': 'row', 'col': 'column'}
 def read_dmask_csv(fname) -> dict[str, dict[str, str | list[int]]]:
     """Layer -> {'chn':, 'row':, 'col':}, each 'all' or a list of numbers from 1."""
     path = existing_file(has_suffix(fname, [SUFFIX], 'mask file'), 'mask file')
-    lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
-    lines = iter([line for line in lines if line])
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError:
+        raise BadValue(f'mask file {str(path)!r} is not UTF-8 text; save it as CSV in UTF-8') from None
+    lines = iter([line.strip() for line in text.split('\n') if line.strip()])
     dmask = {}
     for line in lines:
         layer, found, axes = line.partition('=')

@@ -14,7 +14,7 @@ import numpy as np
 
 from dnnbrain._checks import BadValue, choice, has_suffix
 from dnnbrain.io.atomic import atomic
-from dnnbrain.io.h5 import open_h5, read_ids, write_ids
+from dnnbrain.io.h5 import open_h5, read_ids, safe_name, write_ids
 
 SUFFIX = '.rdm.h5'
 TYPES = ('bRDM', 'dRDM')
@@ -37,7 +37,7 @@ def read_rdm_h5(fname) -> tuple[str, dict[str, np.ndarray], np.ndarray | None]:
         kind = choice('RDM type', kind.decode() if isinstance(kind, bytes) else str(kind), TYPES)
         rdms = {key: data[()] for key, data in file.items() if isinstance(data, h5py.Dataset)}
         meta = file.get('meta')
-        return kind, rdms, None if meta is None else read_ids(meta, 'itemID')
+        return kind, rdms, read_ids(meta, 'itemID') if isinstance(meta, h5py.Group) else None
 
 
 def write_rdm_h5(fname, rdm_type: str, rdms: dict, item_ids=None) -> None:
@@ -46,6 +46,8 @@ def write_rdm_h5(fname, rdm_type: str, rdms: dict, item_ids=None) -> None:
     choice('RDM type', rdm_type, TYPES)
     n_dim = TYPES.index(rdm_type) + 1
     for key, triangle in rdms.items():
+        if safe_name(str(key), 'RDM key') == 'meta':
+            raise BadValue("RDM key 'meta' cannot be written: the file keeps item IDs under this name; rename it")
         if np.ndim(triangle) != n_dim:
             shape = '(n_pair,)' if n_dim == 1 else '(n_iter, n_pair)'
             raise BadValue(f'{rdm_type} {key!r} must have shape {shape}, not {np.shape(triangle)}')

@@ -17,7 +17,8 @@ def read_roi_h5(fname, rois=None) -> tuple[list[str], np.ndarray]:
 
     Parameters
     ----------
-    rois : str or sequence of str, optional
+    rois : str, number or sequence of them, optional
+        '2', 2 and 2.0 mean the same region, also where 1.0 stored it as '2.0'.
 
     Returns
     -------
@@ -27,22 +28,20 @@ def read_roi_h5(fname, rois=None) -> tuple[list[str], np.ndarray]:
     with open_h5(fname, SUFFIX, 'ROI file') as file:
         if 'data' not in file or 'roi' not in file.attrs:
             raise BadValue(f"ROI file {str(fname)!r} lacks its dataset 'data' or its attribute 'roi'")
-        names = [n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(file.attrs['roi'])]
+        names = _names(np.atleast_1d(file.attrs['roi']))
         data = file['data'][()]
     if data.ndim != 2 or data.shape[1] != len(names):
         raise BadValue(f'ROI file {str(fname)!r} names {len(names)} regions, its data have shape {data.shape}')
     if rois is None:
         return names, data
-    wanted = [rois] if isinstance(rois, str) else [str(r) for r in rois]
-    for name in wanted:
-        choice('roi', name, names, owner=repr(str(fname)))
-    return wanted, data[:, [names.index(n) for n in wanted]]
+    wanted = _names(rois)
+    return wanted, data[:, [_column(name, names, fname) for name in wanted]]
 
 
 def write_roi_h5(fname, rois, data) -> None:
-    """Write names (n_roi) and responses (n_vol, n_roi)."""
+    """Write names (n_roi) and responses (n_vol, n_roi); whole numbers (1.0, from a mask) become '1'."""
     path = has_suffix(fname, [SUFFIX], 'ROI file')
-    rois = [rois] if isinstance(rois, str) else [str(r) for r in rois]
+    rois = _names(rois)
     data = np.asarray(data)
     if data.ndim != 2 or data.shape[1] != len(rois):
         raise BadValue(f'data of {len(rois)} regions must have shape (n_vol, {len(rois)}), not {data.shape}')
@@ -51,3 +50,24 @@ def write_roi_h5(fname, rois, data) -> None:
     with atomic(path) as part, h5py.File(part, 'w') as file:
         file.attrs.create('roi', np.array(rois, dtype=object), dtype=h5py.string_dtype())
         file.create_dataset('data', data=data)
+
+
+def _names(rois) -> list[str]:
+    return [_name(roi) for roi in ([rois] if np.isscalar(rois) else rois)]
+
+
+def _name(roi) -> str:
+    """Text of a name; 1.0 is '1', as labels of a float mask are meant."""
+    if isinstance(roi, bytes):
+        return roi.decode()
+    return str(int(roi)) if isinstance(roi, float | np.floating) and float(roi).is_integer() else str(roi)
+
+
+def _column(name: str, names: list[str], fname) -> int:
+    """Where a region stands; '2' is '2.0' where there is no '2', and the other way round."""
+    if name in names:
+        return names.index(name)
+    bare = [n.removesuffix('.0') for n in names]
+    if name.removesuffix('.0') not in bare:
+        choice('roi', name, names, owner=repr(str(fname)))
+    return bare.index(name.removesuffix('.0'))

@@ -61,15 +61,38 @@ def write_stim_csv(fname, header: dict, table: pd.DataFrame) -> None:
     """Write a stimulus file; `header` needs a `type`."""
     path = has_suffix(fname, [SUFFIX], 'stimulus file')
     choice('stimulus type', header.get('type'), TYPES)
+    _check_table(table, path)
     lines = []
     for key, value in header.items():
-        if '=' in str(key) or '\n' in f'{key}{value}' or key == 'data':
+        if '=' in str(key) or {'\n', '\r'} & set(f'{key}{value}') or key == 'data':
             raise BadValue(f'header entry {key!r}={value!r} cannot be written: no line breaks, '
                            "no '=' in the key, and 'data' is taken")
         lines.append(f'{key}={value}')
     with atomic(path) as part:
-        body = table.to_csv(index=False, lineterminator='\n')
+        body = _told_as_numbers(table).to_csv(index=False, lineterminator='\n')
         part.write_text('\n'.join(lines) + '\ndata=' + body, encoding='utf-8', newline='\n')
+
+
+def _check_table(table: pd.DataFrame, path) -> None:
+    """Refuse what reading would refuse or change."""
+    if 'stimID' not in table:
+        raise BadValue(f"{str(path)!r} cannot be written: the table needs a column 'stimID', "
+                       f'but has {", ".join(map(str, table.columns)) or "no columns"}')
+    if not table.columns.is_unique:
+        raise BadValue(f'{str(path)!r} cannot be written: two columns have the same name')
+    for name in table:
+        texts = [] if table[name].dtype.kind in 'iufb' else table[name]
+        odd = next((v for v in [name, *texts] if '\r' in str(v)), None)
+        if odd is not None:
+            raise BadValue(f'{odd!r} in column {name!r} cannot be written: it holds a carriage return; remove it')
+
+
+def _told_as_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with 'nan' in columns of nothing but NaN; empty fields would be read as text."""
+    empty = [name for name in table if table[name].dtype.kind == 'f' and table[name].isna().all()]
+    table = table.copy()
+    table[empty] = 'nan'
+    return table
 
 
 def typed_column(name: str, values, stim_type: str = 'image') -> np.ndarray | pd.Series:
@@ -129,13 +152,13 @@ def _read_table(body: str, path) -> tuple[list[str], list[list[str]]]:
 
 def _read_header(head: str, path) -> dict:
     header = {}
-    for line in head.splitlines():
+    for line in head.split('\n'):       # not splitlines, which splits at U+2028 and others
         if not line.strip():
             continue
         key, found, value = line.partition('=')
         if not found:
             raise BadValue(f'header line {line!r} of {str(path)!r} is not key=value')
-        header[key.strip()] = value.strip()
+        header[key.strip(' \t')] = value.strip(' \t')
     if 'type' not in header:
         raise BadValue(f"{str(path)!r} has no header line 'type='; choose from {', '.join(TYPES)}")
     choice('stimulus type', header['type'], TYPES)

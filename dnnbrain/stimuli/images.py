@@ -14,7 +14,7 @@ from dnnbrain._checks import BadPath, BadValue
 def read_rgb(path) -> Image.Image:
     """A picture file as 8-bit RGB (gray, palette, alpha, CMYK and 16-bit files included).
 
-    Transparency is dropped, not blended; 16-bit gray is scaled to 8 bit.
+    Transparency is dropped, not blended; 16-bit gray and floats from 0 to 1 are scaled to 8 bit.
 
     Raises
     ------
@@ -37,11 +37,26 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == 'RGB':
         image.load()
         return image
-    if image.mode.startswith('I;16') or image.mode == 'I':
-        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    if image.mode.startswith('I;16') or image.mode in ('I', 'F'):
+        image = _eight_bit(image)
     elif image.mode in ('P', 'PA', 'LA'):
         image = image.convert('RGBA')     # a palette with transparency has no direct way to RGB
     return image.convert('RGB')
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """A gray picture of 16 or 32 bit, or of floats, as 8 bit.
+
+    Whole numbers up to 255 in 32 bit and floats above 1 are 8-bit values already; floats up to 1
+    are shares of white; other whole numbers are of 16 bit.
+    """
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    most = values.max(initial=0)
+    if image.mode == 'F':
+        values = values * 255 if most <= 1 else values
+    elif image.mode != 'I' or most > 255:
+        values = values / 257
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
 
 
 class PictureSet:

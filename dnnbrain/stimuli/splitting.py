@@ -16,7 +16,8 @@ def split_rows(ids, strata, fractions: Sequence[float], rng=None) -> list[np.nda
     ----------
     ids : ndarray of shape (n,)
     strata : ndarray of shape (n,) or None
-        Each part gets its share of every value; an ID counts for the value of its first row.
+        Each part gets its share of every value, NaN included; an ID counts for the value of its
+        first row.
     fractions : sequence of float
         Positive, summing to at most 1.
     rng : int or Generator, optional
@@ -30,8 +31,9 @@ def split_rows(ids, strata, fractions: Sequence[float], rng=None) -> list[np.nda
     part_of = np.full(len(unique), -1)
     debt = np.zeros(len(fractions) + 1)
     shares = np.append(fractions, max(0.0, 1 - fractions.sum()))
-    for value in np.unique(values):
-        here = rng.permutation(np.flatnonzero(values == value))
+    distinct, stratum = np.unique(values, return_inverse=True)       # NaN is one value here, and never == itself
+    for number in range(len(distinct)):
+        here = rng.permutation(np.flatnonzero(stratum == number))
         counts, debt = _apportion(len(here), shares, debt)
         part_of[here] = np.repeat(np.arange(len(shares)), counts)
     parts = [np.flatnonzero(part_of[member] == k) for k in range(len(fractions))]

@@ -100,7 +100,7 @@ class Stimulus:
         header = {'type': self.type, 'path': ''} | self.header
         path = Path(header['path'])
         target = Path(fname).absolute().parent
-        if not path.is_absolute() and self.path.exists() and self.path != target / path:
+        if not path.is_absolute() and self.path.exists() and not _same(self.path, target / path):
             header['path'] = str(_relative(self.path, target))
         write_stim_csv(fname, header, self.data)
 
@@ -254,8 +254,15 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _relative(path: Path, start: Path) -> Path:
-    """`path` as seen from `start`, or absolute where there is no way (another drive)."""
+    """`path` as seen from `start`, or absolute where there is no way (another drive).
+
+    Links are followed in both: '..' leads out of the folder that a link means, not of the link.
+    """
     try:
-        return Path(os.path.relpath(path, start))
+        return Path(os.path.relpath(os.path.realpath(path), os.path.realpath(start)))
     except ValueError:
         return path
+
+
+def _same(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)

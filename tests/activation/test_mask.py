@@ -83,3 +83,20 @@ def test_as_mask():
     assert as_mask({'a': {'chn': [2]}}).get('a') == {'chn': [2], 'row': 'all', 'col': 'all'}
     with pytest.raises(BadType, match='must be a Mask'):
         as_mask(3)
+
+
+def test_set_changes_only_what_is_given():
+    mask = Mask('conv5', channels=[1, 2])
+    mask.set('conv5', rows=[3])
+    assert mask.get('conv5') == {'chn': [1, 2], 'row': [3], 'col': 'all'}
+    mask.set('conv5', channels='all', columns=4)
+    assert mask.get('conv5') == {'chn': 'all', 'row': [3], 'col': [4]}
+    mask.set('fc3', columns=[2])
+    assert mask.get('fc3') == {'chn': 'all', 'row': 'all', 'col': [2]}
+
+
+def test_a_wrong_number_leaves_the_layer_as_it_was():
+    mask = Mask('conv5', channels=[1, 2])
+    with pytest.raises(BadValue, match='out of range'):
+        mask.set('conv5', channels=[3], rows=[0])
+    assert mask.get('conv5')['chn'] == [1, 2]

@@ -1,5 +1,7 @@
 """Brain images: data, affine and header survive; masks must fit."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -135,3 +137,22 @@ def test_bad_files(tmp_path, data):
     with pytest.raises(BadValue, match='must have shape'):
         save_brainimg(tmp_path / 'z.nii', np.zeros((3, 3)), nib.Nifti1Header())
     assert not (tmp_path / 'z.nii').exists()
+
+
+def broken(raw, position, value):
+    return raw[:position] + value + raw[position + len(value):]
+
+
+def test_damaged_images(tmp_path, data):
+    """A packed stream with wrong bytes, an impossible data type, and a shift beyond all numbers."""
+    image(tmp_path / 'x.nii', data)
+    raw = (tmp_path / 'x.nii').read_bytes()
+    packed = gzip.compress(raw)
+    for name, damaged in (('stream.nii.gz', broken(packed, 100, b'\xff' * 60)),
+                          ('kind.nii', broken(raw, 70, b'\x03\x00')),
+                          ('offset.nii', broken(raw, 108, np.float32(np.inf).tobytes())),
+                          ('far.nii', broken(raw, 108, np.float32(1e30).tobytes())),
+                          ('axes.nii', broken(raw, 40, b'\x63\x00'))):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(BadValue, match=f"{name}' cannot be read"):
+            load_brainimg(tmp_path / name)

@@ -77,8 +77,9 @@ class TestDnnTrain:
         assert after['fc.weight'].shape == (2, 512)
         assert torch.equal(before['conv1.weight'], after['conv1.weight']) == (scenario == 'fixed')
         assert torch.equal(before['bn1.running_mean'], after['bn1.running_mean']) == (scenario == 'fixed')
-        history = pd.read_csv(tmp_path / 'new.csv')
-        assert history['epoch'].tolist() == [1, 2] and list(history)[1:] == ['epoch_loss', 'score_validation']
+        history = pd.read_csv(tmp_path / 'new.history.csv')
+        assert history['epoch'].tolist() == [1, 2]
+        assert list(history)[1:] == ['epoch_loss', 'loss_validation', 'score_validation', 'lr', 'seconds']
 
     def test_scratch_and_going_on(self, run, stim_file, tmp_path):
         for name in ('a', 'b'):
@@ -90,6 +91,17 @@ class TestDnnTrain:
                    '-stim', stim_file, '-epoch', 1, '-lr', 1e-9, '-out', tmp_path / 'c.pth')[0] == 0
         c = torch.load(tmp_path / 'c.pth', weights_only=True)
         torch.testing.assert_close(c['fc.weight'], a['fc.weight'], atol=1e-7, rtol=0)
+
+    def test_the_history_spares_tables_of_the_same_name(self, run, stim, tmp_path):
+        stim.save(tmp_path / 'mine.stim.csv')
+        (tmp_path / 'mine.csv').write_text('years of work')
+        before = (tmp_path / 'mine.stim.csv').read_bytes()
+        for out in ('mine.stim.pth', 'mine.pth'):
+            assert run('dnn_train', '-net', 'Resnet10', '-stim', tmp_path / 'mine.stim.csv', '-scenario', 'scratch',
+                       '-epoch', 1, '-no-augment', '-out', tmp_path / out)[0] == 0
+            assert (tmp_path / out).with_suffix('.history.csv').exists()
+        assert (tmp_path / 'mine.stim.csv').read_bytes() == before
+        assert (tmp_path / 'mine.csv').read_text() == 'years of work'
 
     def test_regression(self, run, stim, tmp_path):
         stim.set('label', np.linspace(-1, 1, 12))
@@ -199,7 +211,8 @@ class TestDbInfo:
         monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
         code, out, _ = run('db_info', 'resnet18')
         assert code == 0 and 'Resnet18: pictures of 224 x 224 pixels, 11,689,512 parameters' in out
-        assert any(line.split() == ['layer4_basicblock1', 'layer4.1', '512', 'x', '7', 'x', '7', '100352']
+        assert any(line.split() == ['layer4_basicblock1', 'layer4.1', '512', 'x', '7', 'x', '7', '100352', '4720640',
+                                    'yes', '231211008']
                    for line in out.splitlines())
 
     def test_files(self, run, brain, stim_file, tmp_path):

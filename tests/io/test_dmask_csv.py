@@ -35,3 +35,9 @@ def test_bad_files(tmp_path, text, says):
     (tmp_path / 'x.dmask.csv').write_text(text)
     with pytest.raises(BadValue, match=says):
         read_dmask_csv(tmp_path / 'x.dmask.csv')
+
+
+def test_another_encoding_gets_a_sentence(tmp_path):
+    (tmp_path / 'x.dmask.csv').write_text('conv5=chn\n1\n', encoding='utf-16')
+    with pytest.raises(BadValue, match="x.dmask.csv' is not UTF-8 text; save it as CSV in UTF-8"):
+        read_dmask_csv(tmp_path / 'x.dmask.csv')

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadPath, BadValue
 from dnnbrain.dnn.core import Activation, Stimulus
 from dnnbrain.io.fileio import ActivationFile, MaskFile, RdmFile, RoiFile, StimulusFile
 
@@ -46,3 +46,14 @@ def test_mask_roi_rdm_files(tmp_path):
 def test_suffixes_are_enforced(file):
     with pytest.raises(BadValue, match='must end in'):
         file('x.txt')
+
+
+@pytest.mark.parametrize('file, arguments', [
+    (StimulusFile, ('image', '', {'stimID': ['a']})), (MaskFile, ({'a': {}},)),
+    (RoiFile, (['V1'], np.ones((2, 1)))), (RdmFile, ('bRDM', {'V1': np.ones(3)})),
+])
+def test_a_missing_folder_is_named_and_not_a_hidden_file(tmp_path, file, arguments):
+    path = tmp_path / 'no' / f'x{file.suffix}'
+    with pytest.raises(BadPath, match=f"x{file.suffix}': the folder .*/no' does not exist; make it first") as caught:
+        file(path).write(*arguments)
+    assert '.part-' not in str(caught.value)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dnnbrain._checks import BadValue
+from dnnbrain.io.h5 import safe_name
 from dnnbrain.io.rdm_h5 import n_items, read_rdm_h5, write_rdm_h5
 from dnnbrain.io.roi_h5 import read_roi_h5, write_roi_h5
 
@@ -66,3 +67,41 @@ def test_rdm_mistakes(tmp_path):
     with pytest.raises(BadValue, match='RDM type'):
         write_rdm_h5(tmp_path / 'x.rdm.h5', 'RDM', {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('key, says', [('a/b', 'RDM key'), ('/', 'RDM key'), ('', 'RDM key'), ('.', 'RDM key'),
+                                       ('..', 'RDM key'), ('meta', 'item IDs')])
+def test_keys_that_hdf5_cannot_keep(tmp_path, key, says):
+    with pytest.raises(BadValue, match=f'{says}.*; rename it'):
+        write_rdm_h5(tmp_path / 'x.rdm.h5', 'bRDM', {'V1': np.ones(3), key: np.ones(3)})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['conv5', 'features.10', '...', 'a b', 'layer#2'])
+def test_names_that_are_safe(name):
+    assert safe_name(name, 'layer') == name
+
+
+def test_regions_named_by_the_numbers_of_a_mask(tmp_path, rng):
+    data = rng.standard_normal((4, 3))
+    write_roi_h5(tmp_path / 'x.roi.h5', np.unique([1.0, 2.0, 12.0]), data)
+    assert read_roi_h5(tmp_path / 'x.roi.h5')[0] == ['1', '2', '12']
+    with h5py.File(tmp_path / 'old.roi.h5', 'w') as file:
+        file.attrs['roi'] = np.array([b'1.0', b'2.0', b'12.0'])
+        file['data'] = data
+    for file in ('x.roi.h5', 'old.roi.h5'):
+        for asked in (['2'], [2], [2.0], ['2.0'], np.array([2.0]), np.array([2]), [b'2'], 2, 2.0, '2'):
+            np.testing.assert_array_equal(read_roi_h5(tmp_path / file, asked)[1], data[:, [1]])
+        names, found = read_roi_h5(tmp_path / file, [12, 1.0])
+        assert names == ['12', '1']
+        np.testing.assert_array_equal(found, data[:, [2, 0]])
+        with pytest.raises(BadValue, match="'3' is not in"):
+            read_roi_h5(tmp_path / file, [3.0])
+    with pytest.raises(BadValue, match='twice'):
+        write_roi_h5(tmp_path / 'y.roi.h5', [1, 1.0], np.ones((4, 2)))
+
+
+def test_regions_whose_names_are_no_whole_numbers(tmp_path):
+    write_roi_h5(tmp_path / 'x.roi.h5', ['2.0', '2', 1.5], np.array([[5, 6, 7]]))
+    assert read_roi_h5(tmp_path / 'x.roi.h5')[0] == ['2.0', '2', '1.5']
+    assert read_roi_h5(tmp_path / 'x.roi.h5', ['2', '2.0', 1.5])[1].tolist() == [[6, 5, 7]]

@@ -94,3 +94,45 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(BadValue, match='cannot be written'):
         write_stim_csv(path, {'type': 'image', 'a=b': 'c'}, table)
     assert path.read_text() == before and [f.name for f in tmp_path.iterdir()] == ['x.stim.csv']
+
+
+def test_a_table_without_ids_is_not_written(tmp_path):
+    for table in (pd.DataFrame({'label': [1]}), pd.DataFrame()):
+        with pytest.raises(BadValue, match="needs a column 'stimID', but has"):
+            write_stim_csv(tmp_path / 'x.stim.csv', {'type': 'image'}, table)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('odd', ['\n', '\u2028', '\x85', '\x0c', '\x1c', '\v'])
+def test_odd_line_ends_survive(tmp_path, odd):
+    path = tmp_path / 'x.stim.csv'
+    table = pd.DataFrame({'stimID': [f'a{odd}b.png', f'{odd}c', f'd{odd}'], f'x{odd}y': ['p', odd, f'{odd}data=q']})
+    header = {'type': 'image', 'path': 'p'} | ({} if odd == '\n' else {'title': f'a{odd}b=c{odd}'})
+    write_stim_csv(path, header, table)
+    again, back = read_stim_csv(path)
+    assert again == header and list(back) == list(table)
+    for name in table:
+        assert back[name].tolist() == table[name].tolist()
+
+
+def test_what_would_not_survive_is_refused(tmp_path):
+    path = tmp_path / 'x.stim.csv'
+    good = pd.DataFrame({'stimID': ['a']})
+    for value in ('a\rb', 'a\nb', 'a\r\n'):
+        with pytest.raises(BadValue, match='no line breaks'):
+            write_stim_csv(path, {'type': 'image', 'title': value}, good)
+    for table in ({'stimID': ['a\rb']}, {'stimID': ['a'], 'x\r': ['b']}, {'stimID': ['a'], 'x': ['b\r\n']}):
+        with pytest.raises(BadValue, match='it holds a carriage return; remove it'):
+            write_stim_csv(path, {'type': 'image'}, pd.DataFrame(table))
+    with pytest.raises(BadValue, match='two columns have the same name'):
+        write_stim_csv(path, {'type': 'image'}, pd.DataFrame([['a', 'b']], columns=['stimID', 'stimID']))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_nan_stay_numbers(tmp_path):
+    table = pd.DataFrame({'stimID': ['a', 'b'], 'rt': [np.nan] * 2, 'note': ['', ''], 'onset': [np.nan] * 2})
+    write_stim_csv(tmp_path / 'x.stim.csv', {'type': 'image'}, table)
+    _, back = read_stim_csv(tmp_path / 'x.stim.csv')
+    for name in ('rt', 'onset'):
+        assert back[name].dtype == np.float64 and back[name].isna().all() and table[name].isna().all()
+    assert back['note'].tolist() == ['', '']

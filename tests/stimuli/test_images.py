@@ -8,7 +8,7 @@ from torchvision import transforms
 
 from dnnbrain._checks import BadPath, BadType, BadValue
 from dnnbrain.dnn.base import ImageSet
-from dnnbrain.stimuli.images import ArraySet, read_rgb
+from dnnbrain.stimuli.images import ArraySet, read_rgb, to_rgb
 from dnnbrain.stimuli.loaders import batches, picture_set
 
 RED, GREEN = (200, 10, 30), (10, 220, 40)
@@ -34,6 +34,20 @@ def test_gray_is_repeated_and_16_bit_is_scaled(tmp_path):
     assert np.asarray(read_rgb(tmp_path / 'g.png'))[0].tolist() == [[0] * 3, [128] * 3, [255] * 3]
     Image.fromarray(np.array([[0, 128 * 257, 65535]], dtype=np.uint16)).save(tmp_path / 'g16.png')
     assert np.asarray(read_rgb(tmp_path / 'g16.png'))[0].tolist() == [[0] * 3, [128] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize('dtype, values', [
+    (np.int32, [0, 128, 255]), (np.int32, [0, 128 * 257, 65535]), (np.float32, [0, 128 / 255, 1]),
+    (np.float32, [0, 128, 255]), (np.float32, [-3, 128.2, 900]), (np.float32, [np.nan, 128 / 255, 1]),
+])
+def test_whole_numbers_and_floats_of_32_bit(tmp_path, dtype, values):
+    Image.fromarray(np.array([values], dtype=dtype)).save(tmp_path / 'x.tif')
+    assert np.asarray(read_rgb(tmp_path / 'x.tif'))[0].tolist() == [[0] * 3, [128] * 3, [255] * 3]
+
+
+def test_a_black_picture_stays_black():
+    for mode in ('I', 'F', 'I;16'):
+        assert np.asarray(to_rgb(Image.new(mode, (2, 1)))).max() == 0
 
 
 def test_palette_with_transparency(tmp_path):

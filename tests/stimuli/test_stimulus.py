@@ -184,6 +184,13 @@ class TestSplit:
         a, b = stim.split((0.25, 0.25), by=None, rng=0)
         assert len(a) == len(b) == 3
 
+    def test_unknown_values_are_a_stratum(self):
+        known = np.where(np.arange(40) % 4 == 0, np.nan, np.arange(40) % 2)
+        stim = Stimulus({'type': 'image'}, {'stimID': [str(i) for i in range(40)], 'rating': known})
+        parts = stim.split(0.5, by='rating', rng=0)
+        assert [len(part) for part in parts] == [20, 20]
+        assert [np.isnan(part.get('rating')).sum() for part in parts] == [5, 5]
+
     def test_mistakes(self, stim):
         for fractions in ((0.8, 0.3), (0.5, -0.1), (1.0, 0.0)):
             with pytest.raises(BadValue, match='fractions must be positive'):
@@ -220,6 +227,25 @@ class TestPath:
         moved.load(tmp_path / 'b' / 'x.stim.csv')
         assert moved.path.resolve() == (tmp_path / 'a' / 'img').resolve()
         assert not moved.header['path'].startswith('/')
+
+    def test_saving_through_a_linked_folder(self, tmp_path):
+        (tmp_path / 'deep' / 'real' / 'img').mkdir(parents=True)
+        (tmp_path / 'deep' / 'other').mkdir()
+        (tmp_path / 'link').symlink_to(tmp_path / 'deep' / 'other')
+        (tmp_path / 'same').symlink_to(tmp_path / 'deep' / 'real')
+        (tmp_path / 'deep' / 'real' / 'x.stim.csv').write_text('type=image\npath=img\ndata=stimID\na.png\n')
+        stim = Stimulus()
+        stim.load(tmp_path / 'deep' / 'real' / 'x.stim.csv')
+        for folder, path in (('link', '../real/img'), ('same', 'img')):
+            stim.save(tmp_path / folder / 'y.stim.csv')
+            moved = Stimulus()
+            moved.load(tmp_path / folder / 'y.stim.csv')
+            assert moved.header['path'] == path
+            assert moved.path.resolve() == (tmp_path / 'deep' / 'real' / 'img').resolve()
+
+    def test_a_folder_that_is_missing(self, stim, tmp_path):
+        with pytest.raises(BadPath, match="no/x.stim.csv': the folder .*/no' does not exist; make it first"):
+            stim.save(tmp_path / 'no' / 'x.stim.csv')
 
     @pytest.mark.parametrize('name', ['../secret.png', '/etc/passwd', 'a/../../b.png'])
     def test_ids_must_not_leave_the_folder(self, tmp_path, name):
