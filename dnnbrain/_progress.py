@@ -11,8 +11,8 @@ def _someone_is_looking() -> bool:
 
 
 def progress(iterable: Iterable | None = None, desc: str | None = None, total: int | None = None,
-             unit: str = 'it', leave: bool = True):
+             unit: str = 'it', leave: bool = True, initial: int = 0):
     """A tqdm bar over `iterable` (or one to `update()` by hand) that shows only when someone looks."""
     from tqdm import tqdm
-    return tqdm(iterable, desc=desc, total=total, unit=unit, leave=leave, file=sys.stderr,
+    return tqdm(iterable, desc=desc, total=total, unit=unit, leave=leave, initial=initial, file=sys.stderr,
                 dynamic_ncols=True, disable=not _someone_is_looking())

@@ -38,19 +38,44 @@ def cut(model: nn.Module, path: str, call: int, owner: str) -> nn.Module:
         What the model is called in messages.
     """
     model = copy.deepcopy(model)
-    try:
-        graph = _Tracer(path).trace(model)
-    except (fx.proxy.TraceError, TypeError, RuntimeError, AttributeError) as error:
-        raise BadValue(f'{owner} cannot be cut, since its forward pass depends on what it is shown: {error}') from None
+    graph = traced(model, _Tracer(path), f'{owner} cannot be cut')
     uses = [node for node in graph.nodes if node.op == 'call_module' and node.target == path]
     if len(uses) < call:
         raise BadValue(f'layer {path!r} is used {len(uses)} times in a forward pass of {owner}, not {call}')
-    end = next(node for node in graph.nodes if node.op == 'output')
-    end.args = (uses[call - 1],)
-    graph.eliminate_dead_code(lambda node: node.op in ('placeholder', 'output'))
+    last, end = uses[call - 1], next(node for node in graph.nodes if node.op == 'output')
+    end.args = (last,)
+    nodes = list(graph.nodes)
+    for node in reversed(nodes[nodes.index(last) + 1:]):
+        if node is not end:
+            graph.erase_node(node)
+    graph.eliminate_dead_code(lambda node: node.op in ('placeholder', 'output') or _writes(node, model))
     module = fx.GraphModule(model, graph, class_name=type(model).__name__)
     module.delete_all_unused_submodules()
     return module
+
+
+def traced(model: nn.Module, tracer: fx.Tracer, trouble: str) -> fx.Graph:
+    """The forward pass of a model in eval mode as a graph; its modes are as before afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        graph = tracer.trace(model)
+    except (fx.proxy.TraceError, TypeError, RuntimeError, AttributeError) as error:
+        raise BadValue(f'{trouble}, since its forward pass depends on what it is shown: {error}') from None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if any('dropout' in getattr(node.target, '__name__', '') for node in graph.nodes if node.op == 'call_function'):
+        raise BadValue(f'{trouble}: its dropout is a function; make it a torch.nn.Dropout')
+    return graph
+
+
+def _writes(node: fx.Node, model: nn.Module) -> bool:
+    """Whether a step changes what it is given, so that its own result need not be used."""
+    name = node.target if isinstance(node.target, str) else getattr(node.target, '__name__', '')
+    if node.op == 'call_module':
+        return getattr(model.get_submodule(name), 'inplace', False)
+    return bool(node.kwargs.get('inplace')) or (name.endswith('_') and not name.endswith('__'))
 
 
 def cut_dnn(dnn, layer: str):

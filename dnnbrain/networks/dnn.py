@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 import torch.nn as nn
 
-from dnnbrain._checks import BadType, BadValue, choice, positions
+from dnnbrain._checks import BadType, BadValue, choice, listing, positions
 from dnnbrain.networks import freezing, heads, weights
 from dnnbrain.networks.cutting import cut_dnn, join
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.extract import compute_activation
-from dnnbrain.networks.layers import split_call
+from dnnbrain.networks.layers import module_paths, split_call
 from dnnbrain.networks.summary import layer_table
 from dnnbrain.networks.train import train
 
@@ -58,17 +58,36 @@ class DNN:
     @property
     def layers(self) -> list[str]:
         """Names of layers, from the picture upwards; module paths where there are no names."""
-        return list(self.layer2loc) or [path for path, _ in self._network().named_modules() if path]
+        self._drop_stale_names()
+        if self.layer2loc:
+            return list(self.layer2loc)
+        return [name for paths in module_paths(self._network()) for name in
+                (paths if len(paths) == 1 else [f'{paths[0]}#{k}' for k in range(1, len(paths) + 1)])]
 
     def layer2path(self, layer: str) -> str:
-        """Module path of a layer given by its name or path; '#2' asks for its second call."""
+        """Module path of a layer given by its name or path; '#2' asks for its second call.
+
+        Raises
+        ------
+        BadValue
+            The network has no such layer; or its module stands at several places, so that the call
+            that is meant must be said.
+        """
         name, _ = split_call(layer)
-        if name in self.layer2loc:
-            return '.'.join(str(key) for key in self.layer2loc[name])
-        paths = [path for path, _ in self._network().named_modules() if path]
-        if name not in paths:
+        self._drop_stale_names()
+        path = '.'.join(str(key) for key in self.layer2loc[name]) if name in self.layer2loc else name
+        places = next((paths for paths in module_paths(self._network()) if path in paths), None)
+        if places is None:
             choice('layer', name, self.layers, owner=self.name)
-        return name
+        if len(places) > 1 and '#' not in layer:
+            raise BadValue(f'layer {layer!r} is one module at {len(places)} places ({listing(places)}); say which use '
+                           f"of it is meant: '{layer}#1', '{layer}#2', ...")
+        return path
+
+    def _drop_stale_names(self) -> None:
+        """Name the layers anew if a part that had a name was replaced by hand."""
+        if not all(_has(self.model, loc) for loc in self.layer2loc.values()):
+            self._name_layers()
 
     def layer2module(self, layer: str) -> nn.Module:
         """The module that computes a layer."""
@@ -151,7 +170,7 @@ class DNN:
         fname : str
             A ``.pth`` written by `save` or by `torch.save(model.state_dict())`.
         **kwargs
-            Go to the class.
+            Go to the class, such as ``preprocess='weights'``.
         """
         state = weights.read_state(fname)
         dnn = cls._empty(**kwargs)
@@ -170,10 +189,16 @@ class DNN:
 
     def _name_layers(self) -> None:
         """Names of the layers after the network has changed: here those whose module is still there."""
-        paths = dict(self._network().named_modules())
-        self.layer2loc = {name: loc for name, loc in self.layer2loc.items() if '.'.join(map(str, loc)) in paths}
+        self.layer2loc = {name: loc for name, loc in self.layer2loc.items() if _has(self._network(), loc)}
 
     def _network(self) -> nn.Module:
         if not isinstance(self.model, nn.Module):
             raise BadType(f'{self.name} has no network yet; set its attribute model to a torch.nn.Module')
         return self.model
+
+
+def _has(model: nn.Module, loc: tuple) -> bool:
+    """Whether a model has a module at a tuple of keys."""
+    for key in loc:
+        model = getattr(model, '_modules', {}).get(str(key))
+    return model is not None

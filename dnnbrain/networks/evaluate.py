@@ -7,7 +7,7 @@ import torch
 
 from dnnbrain.networks.extract import BATCH_SIZE, output_of
 from dnnbrain.networks.state import pick_device
-from dnnbrain.networks.targets import fit_output, targets
+from dnnbrain.networks.targets import fit_output, targets, vector_size
 from dnnbrain.stimuli.loaders import picture_set
 
 
@@ -29,14 +29,14 @@ def test(dnn, data, task: str, target=None, cuda: bool = False, *, device=None,
     result : dict
         pred_value : (n_stim, n_class) classes from most to least probable; regression:
         (n_stim, n_out) values. true_value : (n_stim,) or (n_stim, n_out). score : accuracy, or the
-        mean over outputs of the explained variance (r2). Regression has also score_outputs
+        mean over outputs that vary of the explained variance (r2). Regression has also score_outputs
         (n_out,), the r2 of each, and squared_pearson, the figure that 1.0 called score: the squared
         correlation over all values of all outputs together.
     """
     y = targets(data, target, task, 'data')
     pictures = picture_set(data, dnn.test_transform)
     output = output_of(dnn, pictures, pick_device(dnn._network(), device, cuda), batch_size, n_worker, 'testing')
-    fit_output(y, output.shape[1], task, 'data', dnn.name)
+    fit_output(y, vector_size(output, dnn.name), task, 'data', dnn.name)
     return scored(output, y, task)
 
 
@@ -47,7 +47,8 @@ def scored(output: torch.Tensor, y: np.ndarray, task: str) -> dict:
         return {'pred_value': ranked, 'true_value': y, 'score': float((ranked[:, 0] == y).mean())}
     predicted = output.numpy()
     r2 = r2_outputs(y, predicted)
-    return {'pred_value': predicted, 'true_value': y, 'score': float(np.mean(r2)), 'score_outputs': r2,
+    score = float(np.nanmean(r2)) if np.isfinite(r2).any() else float('nan')
+    return {'pred_value': predicted, 'true_value': y, 'score': score, 'score_outputs': r2,
             'squared_pearson': _squared_pearson(y, predicted)}
 
 

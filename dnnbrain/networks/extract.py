@@ -21,7 +21,7 @@ from dnnbrain.activation.mask import Mask, as_mask
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.sinks import InMemory, ToFile
-from dnnbrain.networks.state import pick_device, visiting
+from dnnbrain.networks.state import as_model, pick_device, visiting
 from dnnbrain.networks.weights import state_hash
 from dnnbrain.stimuli.loaders import batches, picture_set
 
@@ -99,6 +99,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable) -> Itera
     """
     calls: dict[str, int] = {}
     picks: dict[str, dict[int, torch.Tensor]] = {}
+    n_shown = [0]
     answered: set[str] = set()
 
     def keep(layer: str):
@@ -108,7 +109,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable) -> Itera
             calls[layer] = calls.get(layer, 0) + 1
             if calls[layer] != call:
                 return
-            activ = as_maps(output, layer)
+            activ = as_maps(output, layer, n_shown[0])
             if layer not in picks:
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
@@ -121,8 +122,9 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable) -> Itera
     def look(pixels: torch.Tensor) -> None:
         answered.clear()
         calls.clear()
+        n_shown[0] = len(pixels)
         try:
-            dnn.model(pixels)
+            dnn.model(as_model(dnn.model, pixels))
         except _Enough:
             return
         layer = next(layer for layer in dmask.layers if layer not in answered)
@@ -141,14 +143,16 @@ class _Enough(Exception):
     """Every layer asked for has answered; the rest of the network need not run."""
 
 
-def as_maps(output, layer: str) -> torch.Tensor:
-    """The output of a module as (n, n_chn, n_row, n_col); clips keep (n, n_chn, n_frame, n_row, n_col).
+def as_maps(output, layer: str, n: int) -> torch.Tensor:
+    """The output of a module for n stimuli as (n, n_chn, n_row, n_col); clips keep (n, n_chn, n_frame, n_row, n_col).
 
     Fully connected layers get one position; tokens (n, n_token, n_feat) become n_feat channels
     with a row per token.
     """
     if not isinstance(output, torch.Tensor):
         raise BadType(f'layer {layer!r} puts out {type(output).__name__}, not one tensor; choose a layer inside it')
+    if output.ndim < 2 or len(output) != n:
+        raise BadValue(f'layer {layer!r} puts out {tuple(output.shape)} for {n} stimuli: not one answer per stimulus')
     if output.ndim == 3:
         return output.transpose(1, 2)[..., None]
     return output[..., None, None] if output.ndim == 2 else output
@@ -166,10 +170,16 @@ def _reduced(activ: torch.Tensor, picks: dict[int, torch.Tensor], pool_method: s
 _POOL = {
     'max': lambda maps: maps.amax(2),
     'mean': lambda maps: maps.mean(2),
-    'median': lambda maps: maps.quantile(0.5, dim=2),    # the mean of the two middle ones, as numpy's
+    'median': lambda maps: _median(maps),
     'L1': lambda maps: maps.abs().sum(2),
     'L2': lambda maps: maps.square().sum(2).sqrt(),
 }
+
+
+def _median(maps: torch.Tensor) -> torch.Tensor:
+    """The mean of the two middle ones, as numpy's; torch's median takes the lower, its quantile few values."""
+    ordered, n = maps.sort(2).values, maps.shape[2]
+    return (ordered[:, :, (n - 1) // 2] + ordered[:, :, n // 2]) / 2
 
 
 def _versions() -> dict[str, str]:
@@ -184,6 +194,10 @@ def output_of(dnn, pictures, device: torch.device, batch_size: int, n_worker: in
     with bar, visiting(dnn.model, device), torch.inference_mode():
         dnn.model.eval()
         for pixels in batches(pictures, batch_size, n_worker, device):
-            outputs.append(dnn.model(pixels).float().cpu())
+            output = dnn.model(as_model(dnn.model, pixels))
+            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(pixels):
+                came = tuple(getattr(output, 'shape', ())) or type(output).__name__
+                raise BadValue(f'{dnn.name} puts out {came} for {len(pixels)} pictures: not one vector per picture')
+            outputs.append(output.float().cpu())
             bar.update(len(pixels))
     return torch.cat(outputs)

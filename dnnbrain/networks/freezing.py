@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch.nn as nn
 
 from dnnbrain._checks import BadValue, choice
@@ -87,17 +89,25 @@ def param_groups(dnn, rates: dict[str, float], rest: float | None = None) -> lis
     return groups
 
 
-def train_mode(model: nn.Module) -> None:
+def train_mode(model: nn.Module, taught: Iterable[nn.Parameter] | None = None) -> None:
     """Training mode for what learns, eval mode for what is frozen.
 
-    A module with parameters of its own is frozen if none of them learns. One without (dropout,
-    pooling) is frozen if nothing before it, in the order of the network, learns: what reaches it
-    are fixed features.
+    A module with parameters of its own is frozen if none of them learns, a container if nothing in
+    it does. A module without parameters (dropout, pooling) is frozen if nothing before it, in the
+    order of the network, learns: what reaches it are fixed features.
+
+    Parameters
+    ----------
+    taught : iterable of Parameter, optional
+        What the optimizer holds; all by default. Nothing else learns, whatever its requires_grad.
     """
-    learning = False
-    model.train()
+    held = None if taught is None else {id(p) for p in taught}
+
+    def learns(parameters) -> bool:
+        return any(p.requires_grad and (held is None or id(p) in held) for p in parameters)
+
+    before = False
     for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        learning = learning or any(p.requires_grad for p in own)
-        if own or not any(module.children()):
-            module.training = any(p.requires_grad for p in own) if own else learning
+        before = before or learns(module.parameters(recurse=False))
+        inside = list(module.parameters())
+        module.training = learns(inside) if inside else before

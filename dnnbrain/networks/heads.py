@@ -40,7 +40,8 @@ def replace_head(model: nn.Module, n_out: int, path: str | None = None, rng: int
                        'layer and holds none')
     with seeded(rng):
         new = nn.Linear(old.in_features, n_out, bias=old.bias is not None)
-    model.set_submodule(path, new.to(home_of(model)))
+    new.to(home_of(model), old.weight.dtype)
+    model.set_submodule(path, new)
     return new
 
 

@@ -49,6 +49,15 @@ def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((path, m) for path, m in model.named_modules() if not any(m.children()))
 
 
+def module_paths(model: nn.Module) -> list[list[str]]:
+    """All paths of each module but the model itself; a module used at several places has several."""
+    paths: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if path:
+            paths.setdefault(id(module), []).append(path)
+    return list(paths.values())
+
+
 def split_call(layer: str) -> tuple[str, int]:
     """A layer name and which of its calls is meant: 'relu#2' is the second time relu is used."""
     name, found, number = layer.rpartition('#')

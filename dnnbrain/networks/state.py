@@ -16,6 +16,12 @@ def home_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device('cpu'))
 
 
+def as_model(model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """Pictures in the floating type of a model, which may be half or double precision."""
+    wanted = next((p.dtype for p in model.parameters() if p.is_floating_point()), pixels.dtype)
+    return pixels.to(wanted) if pixels.is_floating_point() else pixels
+
+
 def pick_device(model: nn.Module, device=None, cuda: bool = False) -> torch.device:
     """The device asked for: `device`, else cuda if `cuda`, else where the model is.
 

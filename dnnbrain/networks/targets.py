@@ -34,7 +34,7 @@ def targets(stimuli, target, task: str, owner: str) -> np.ndarray:
             raise BadValue(f"{owner} has no targets: give a table with a column 'label', or "
                            f"target{'_validation' if owner == 'data_validation' else ''}=")
         target = stimuli.get('label')
-    target = np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target)
+    target = np.atleast_1d(np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target))
     if target.dtype.kind not in 'iufb':
         raise BadType(f'targets of {owner} must be numbers, not {target.dtype}')
     if len(target) != len(stimuli):
@@ -57,6 +57,13 @@ def _values(target: np.ndarray, owner: str) -> np.ndarray:
         raise BadValue(f'targets of {owner} must be finite and of shape (n_stim,) or (n_stim, n_out), '
                        f'not {target.shape}')
     return target[:, None] if target.ndim == 1 else target
+
+
+def vector_size(output: torch.Tensor, network: str) -> int:
+    """How many values a network puts out per picture."""
+    if output.ndim != 2:
+        raise BadValue(f'{network} puts out {tuple(output.shape[1:])} per picture; targets need a vector')
+    return output.shape[1]
 
 
 def fit_output(y: np.ndarray, n_out: int, task: str, owner: str, network: str) -> None:

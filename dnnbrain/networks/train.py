@@ -1,37 +1,40 @@
-"""Training: a loop that reads from top to bottom."""
+"""Training: what is asked for is checked and put together here; the loop itself is in `course`."""
 
 from __future__ import annotations
 
 import copy
 import gc
-import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn as nn
-from torch.utils.data import DataLoader, Dataset
 
 from dnnbrain._checks import BadValue, choice
-from dnnbrain._progress import progress
-from dnnbrain.io.atomic import atomic
-from dnnbrain.networks.evaluate import scored
+from dnnbrain.networks.caching import Features, split_frozen
+from dnnbrain.networks.checkpoint import Checkpoint
+from dnnbrain.networks.course import Course
 from dnnbrain.networks.extract import output_of
-from dnnbrain.networks.freezing import train_mode
+from dnnbrain.networks.history import History
+from dnnbrain.networks.keeper import Keeper
+from dnnbrain.networks.lessons import FeatureLesson, PictureLesson
 from dnnbrain.networks.state import pick_device, seeded, visiting
-from dnnbrain.networks.targets import fit_output, targets
+from dnnbrain.networks.steps import Rates, Step, loss_function
+from dnnbrain.networks.targets import fit_output, targets, vector_size
 from dnnbrain.stimuli.images import PictureSet
 from dnnbrain.stimuli.loaders import picture_set
 
-log = logging.getLogger(__name__)
 METHODS = ('tradition',)
-_LOSS = {'classification': nn.CrossEntropyLoss, 'regression': nn.MSELoss}
 
 
 def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer | None = None,
           method: str = 'tradition', target=None, data_train: bool = False, data_validation=None, *,
           target_validation=None, batch_size: int = 64, n_worker: int = 0, device=None,
-          augment: bool = True, rng: int | None = None) -> dict:
+          precision: str = 'float32', augment: bool = True, cache_features: bool = False,
+          scheduler=None, warmup: float = 0, class_weight=None, label_smoothing: float = 0.0,
+          keep_best: bool | str = False, patience: int | None = None, checkpoint=None,
+          log_every: int | None = None, callback: Callable | None = None, rng: int | None = None) -> History:
     """Teach a network.
 
     Parameters
@@ -42,8 +45,8 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     task : {'classification', 'regression'}
         Cross-entropy, or mean squared error.
     optimizer : torch Optimizer, optional
-        Adam over all parameters by default. What has ``requires_grad = False`` stays as it is, and
-        frozen batch norm and dropout run in eval mode.
+        Adam over all parameters by default, or that of the scheduler. What has
+        ``requires_grad = False`` stays as it is, and frozen batch norm and dropout run in eval mode.
     method : {'tradition'}
         For networks with one output.
     target : array_like of shape (n_stim,) or (n_stim, n_out), optional
@@ -58,102 +61,94 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         Processes that decode and augment; the result does not depend on it.
     device : str or torch.device, optional
         Where to compute; by default where the network is. It is moved back afterwards.
+    precision : {'float32', 'bf16', 'fp16'}
+        Of the passes; parameters, loss and validation stay float32.
     augment : bool
         True: `train_transform`, anew in every epoch. False: `test_transform`.
+    cache_features : bool
+        Run the frozen trunk once per picture, unaugmented, and train the head on what it answered.
+        The trained head is in the network like any other. More than a gigabyte of features goes to
+        a temporary memory map.
+    scheduler : torch scheduler, optional
+        Stepped after each epoch; ReduceLROnPlateau by the validation loss, or else the training loss.
+    warmup : float
+        Epochs in which learning rates grow from zero.
+    class_weight : 'balanced' or array_like of shape (n_class,), optional
+    label_smoothing : float
+    keep_best : {False, 'score', 'loss', True}
+        End with the weights of the epoch that validated best; True is 'score'.
+    patience : int, optional
+        Stop after so many epochs without a better validation score (or loss, if `keep_best` says so).
+    checkpoint : str, optional
+        A ``.ckpt`` written after each epoch. If it is there, training goes on from it, and gives
+        what it would have given unbroken.
+    log_every : int, optional
+        Log the loss every so many batches.
+    callback : callable, optional
+        ``callback(dnn, history)`` after each epoch; training stops if it returns True.
     rng : int, optional
         Seed of order, augmentation and dropout. Without it torch's own seed decides.
 
     Returns
     -------
-    result : dict
-        step_loss : list per epoch of the loss of each batch. epoch_loss : mean over stimuli.
-        score_train, score_validation : per epoch, accuracy or explained variance (empty if not
-        asked for).
+    history : History
+        1.0's dict (step_loss, epoch_loss, score_train, score_validation) with loss_validation, lr,
+        seconds and best_epoch; `table` and `to_csv` make a table of it.
+
+    Raises
+    ------
+    BadValue
+        Something does not fit, found before anything is learnt; or the loss is no longer finite: the
+        network then has the best weights, or those of the last whole epoch.
     """
     choice('method', method, METHODS)
-    if n_epoch < 1 or batch_size < 1:
-        raise BadValue(f'n_epoch and batch_size must be at least 1, not {n_epoch} and {batch_size}')
+    if n_epoch < 1 or batch_size < 1 or (log_every is not None and log_every < 1):
+        raise BadValue('n_epoch, batch_size and log_every must be at least 1, '
+                       f'not {n_epoch}, {batch_size}, {log_every}')
     model, device = dnn._network(), pick_device(dnn._network(), device)
     y = targets(data, target, task, 'data')
     looked_at = picture_set(data, dnn.test_transform)
-    judged = {'score_train': (looked_at, y)} if data_train else {}
+    judged = {'train': (looked_at, y)} if data_train else {}
     if data_validation is not None:
         y_validation = targets(data_validation, target_validation, task, 'data_validation')
-        judged['score_validation'] = (picture_set(data_validation, dnn.test_transform), y_validation)
-    _fit_together(dnn, looked_at, {'data': y} | {key: values for key, (_, values) in judged.items()}, task, device)
-    optimizer = _checked(optimizer, model)
-    loss_of = _LOSS[task]()
-    lesson = _Lesson(looked_at.seen_through(dnn.train_transform) if augment else looked_at, y)
-    result = {'step_loss': [], 'epoch_loss': [], 'score_train': [], 'score_validation': []}
+        judged['validation'] = (picture_set(data_validation, dnn.test_transform), y_validation)
+    n_out = _fit_together(dnn, looked_at, {'data': y} | {f'data_{key}': values for key, (_, values) in judged.items()},
+                          task, device)
+    optimizer = _checked(optimizer or getattr(scheduler, 'optimizer', None), model)
+    rates = Rates(optimizer, scheduler, warmup)
+    loss_of = loss_function(task, y, n_out, class_weight, label_smoothing).to(device)
+    keeper = Keeper(model, keep_best, patience, 'validation' in judged)
+    settings = {'network': dnn.name, 'n_param': sum(p.numel() for p in model.parameters()), 'n_stim': len(y),
+                'task': task, 'batch_size': batch_size, 'augment': augment, 'precision': precision, 'rng': rng}
+    trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
-    n_worker = n_worker if looked_at.forkable else 0
-    if n_worker:
-        gc.collect()                # what a forked worker frees may wait for threads it does not have
-    bar = progress(None, 'training', total=n_epoch * len(lesson), unit='img')
-    with bar, visiting(model, device), seeded(rng, device) as seed:
+    with visiting(model, device), seeded(rng, device) as seed, ExitStack() as stack:
         order = np.random.default_rng(seed)
-        for epoch in range(n_epoch):
-            keys = shuffled_batches(len(lesson), batch_size, order)
-            train_mode(model)
-            losses, sizes = [], []
-            for pixels, wanted in DataLoader(lesson, batch_sampler=keys, num_workers=n_worker):
-                pixels, wanted = pixels.to(device), wanted.to(device)
-                loss = loss_of(model(pixels), wanted)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-                sizes.append(len(pixels))
-                bar.update(len(pixels))
-            result['step_loss'].append(losses)
-            result['epoch_loss'].append(float(np.average(losses, weights=sizes)))
-            for key, (pictures, values) in judged.items():
-                output = output_of(dnn, pictures, device, batch_size, None, 'scoring')
-                result[key].append(scored(output, values, task)['score'])
-            _say(bar, epoch, n_epoch, result)
-    return result
+        learn = Step(head, optimizer, loss_of, device, precision)
+        parts = {'model': model, 'optimizer': optimizer, 'keeper': keeper, 'scaler': learn.scaler}
+        parts |= {} if scheduler is None else {'scheduler': scheduler}
+        saved = Checkpoint(checkpoint, parts, order, device, settings)
+        if cache_features:
+            features = stack.enter_context(Features(trunk, device, batch_size))
+            lesson = FeatureLesson(features.of(looked_at), y)
+            judged = {key: (lesson.features if shown is looked_at else features.of(shown), values)
+                      for key, (shown, values) in judged.items()}
+        else:
+            lesson = PictureLesson(looked_at.seen_through(dnn.train_transform) if augment else looked_at, y, n_worker)
+            if lesson.n_worker:
+                gc.collect()        # what a forked worker frees may wait for threads it does not have
+        return Course(dnn, lesson, judged, task, learn, rates, keeper, saved, order, batch_size, log_every,
+                      callback).run(n_epoch)
 
 
-def shuffled_batches(n: int, batch_size: int, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
-    """Batches of (index, seed of its augmentation) for one epoch.
-
-    A list, not a sampler: DataLoader walks through a sampler more than once when it has workers.
-    """
-    keys = list(zip(rng.permutation(n).tolist(), rng.integers(2 ** 62, size=n).tolist(), strict=True))
-    cuts = [*range(0, n, batch_size), n]
-    if len(cuts) > 2 and cuts[-1] - cuts[-2] == 1:
-        del cuts[-2]
-    return [keys[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-
-
-class _Lesson(Dataset):
-    """(picture, target) for keys (index, seed): the same key gives the same picture in any process."""
-
-    def __init__(self, pictures: PictureSet, y: np.ndarray):
-        self.pictures, self.y = pictures, y
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, key: tuple[int, int]):
-        index, seed = key
-        before = torch.get_rng_state()
-        torch.default_generator.manual_seed(seed)        # torch.manual_seed would reset a GPU's dropout too
-        try:
-            return self.pictures[index][0], self.y[index]
-        finally:
-            torch.set_rng_state(before)
-
-
-def _fit_together(dnn, pictures: PictureSet, wanted: dict[str, np.ndarray], task: str, device: torch.device) -> None:
-    """Refuse targets that the network cannot express, before anything is learnt."""
+def _fit_together(dnn, pictures: PictureSet, wanted: dict[str, np.ndarray], task: str, device: torch.device) -> int:
+    """Refuse targets that the network cannot express, before anything is learnt; its number of outputs."""
     first = copy.copy(pictures)
     first.n = 1
-    output = output_of(dnn, first, device, 1, 0, 'looking')
-    if output.ndim != 2:
-        raise BadValue(f'{dnn.name} puts out {tuple(output.shape[1:])} per picture; training needs a vector')
+    n_out = vector_size(output_of(dnn, first, device, 1, 0, 'looking'), dnn.name)
     for owner, values in wanted.items():
-        fit_output(values, output.shape[1], task, owner.replace('score_', 'data_'), dnn.name)
+        fit_output(values, n_out, task, owner, dnn.name)
+    return n_out
 
 
 def _checked(optimizer, model: nn.Module) -> torch.optim.Optimizer:
@@ -169,20 +164,3 @@ def _checked(optimizer, model: nn.Module) -> torch.optim.Optimizer:
     if not any(p.requires_grad for p in taught):
         raise BadValue('every parameter of the optimizer is frozen; give it those that should learn')
     return optimizer
-
-
-def _say(bar, epoch: int, n_epoch: int, result: dict) -> None:
-    told = {'loss': result['epoch_loss'][-1]}
-    told |= {key.removeprefix('score_'): result[key][-1] for key in ('score_train', 'score_validation')
-             if result[key]}
-    bar.set_description(f'epoch {epoch + 1}/{n_epoch}')
-    bar.set_postfix({key: f'{value:.3f}' for key, value in told.items()})
-    log.info('epoch %d of %d: %s', epoch + 1, n_epoch, ', '.join(f'{k} {v:.4f}' for k, v in told.items()))
-
-
-def write_history(history: dict, fname) -> None:
-    """The scores and losses of `train`, a row per epoch, as CSV."""
-    columns = {'epoch': range(1, len(history['epoch_loss']) + 1)}
-    columns |= {key: history[key] for key in ('epoch_loss', 'score_train', 'score_validation') if history[key]}
-    with atomic(fname) as part:
-        pd.DataFrame(columns).to_csv(part, index=False)

@@ -60,15 +60,20 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
 def read_state(fname) -> dict[str, torch.Tensor]:
     """Tensors by name from a ``.pth``; never runs code from the file."""
     path = existing_file(has_suffix(fname, ['.pth', '.pt'], 'weights file'), 'weights file')
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:                   # torch raises many kinds for a bad file
-        hint = 'is truncated or not a file of torch.save' if not zipfile.is_zipfile(path) else \
-            'does not hold plain tensors; save model.state_dict()'
-        raise BadValue(f'weights file {str(path)!r} {hint}') from error
+    state = read_plain(path, 'weights file', 'save model.state_dict()')
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise BadValue(f'weights file {str(path)!r} does not hold a state dict; save model.state_dict()')
     return state
+
+
+def read_plain(path: Path, argument: str, hint: str):
+    """Plain values and tensors from a file of torch.save; never runs code from the file."""
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:                   # torch raises many kinds for a bad file
+        why = 'is truncated or not a file of torch.save' if not zipfile.is_zipfile(path) else \
+            f'does not hold plain tensors; {hint}'
+        raise BadValue(f'{argument} {str(path)!r} {why}') from error
 
 
 def write_state(model: nn.Module, fname) -> None:

@@ -30,6 +30,8 @@ _AHEAD = 2      # batches
 def picture_set(stimuli, transform=None, labels=None) -> PictureSet:
     """The pictures of a table (image, video) or of a uint8 array (n, 3, h, w), checked to be there."""
     if isinstance(stimuli, np.ndarray | torch.Tensor):
+        if len(stimuli) == 0:
+            raise BadValue('the array holds no pictures')
         return ArraySet(np.asarray(stimuli), labels, transform)
     if not isinstance(stimuli, Stimulus):
         raise BadType('stimuli must be a Stimulus or a uint8 array of shape (n, 3, h, w), '
@@ -61,7 +63,11 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
     spans = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
 
     def load(index: int) -> torch.Tensor:
-        return one(pictures.picture(index))
+        tensor = one(pictures.picture(index))
+        if not isinstance(tensor, torch.Tensor):
+            raise BadType(f'the transform must end in a tensor (3, h, w), but gives {type(tensor).__name__}; '
+                          'add torchvision.transforms.ToTensor()')
+        return tensor
 
     for tensors in _in_turn(load, spans, n_worker):
         shapes = {tuple(t.shape) for t in tensors}
@@ -78,7 +84,9 @@ def split_transform(transform: Callable | None) -> tuple[Callable, Callable]:
     on a GPU a quarter of the data is sent.
     """
     steps = transform.transforms if type(transform) is transforms.Compose else []
-    if [type(step) for step in steps[-2:]] != [transforms.ToTensor, transforms.Normalize]:
+    known = all(type(step).__module__ == transforms.Resize.__module__ and not isinstance(step, transforms.Lambda)
+                for step in steps)
+    if not known or [type(step) for step in steps[-2:]] != [transforms.ToTensor, transforms.Normalize]:
         return transform or transforms.ToTensor(), lambda batch: batch
     normalize = steps[-1]
 

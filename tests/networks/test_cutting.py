@@ -114,3 +114,35 @@ def test_mistakes(tiny):
             return self.conv(x) if x.sum() > 0 else x
     with pytest.raises(BadValue, match='cannot be cut, since its forward pass depends on what it is shown'):
         DNN(Moody(), img_size=(8, 8)).cut('conv')
+
+
+def test_steps_that_write_in_place_stay(pixels):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu, self.fc = nn.Conv2d(3, 4, 64), nn.ReLU(inplace=True), nn.Linear(4, 2)
+
+        def forward(self, x):
+            x = self.conv(x).flatten(1)
+            torch.relu_(x)
+            y = self.fc(x)
+            self.relu(y)
+            return y
+    torch.manual_seed(0)
+    dnn = DNN(Net(), img_size=(64, 64))
+    with torch.no_grad():
+        torch.testing.assert_close(dnn.cut('relu').eval()(pixels), dnn.eval()(pixels), rtol=0, atol=0)
+        nn.init.constant_(dnn.model.fc.bias, -5)
+        assert dnn.cut('fc').eval()(pixels).max() < 0                  # before the last ReLU writes into it
+
+
+def test_dropout_as_a_function_is_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(nn.functional.dropout(x, 0.5, self.training))
+    with pytest.raises(BadValue, match='its dropout is a function; make it a torch.nn.Dropout'):
+        DNN(Net(), img_size=(8, 8)).cut('fc')

@@ -158,3 +158,17 @@ def test_summary_of_a_network_that_publishes_its_count():
     table = dnn.summary()
     assert table['mult_adds'].sum() / 1e9 == pytest.approx(4.09, abs=0.01)
     assert sum(p.numel() for p in dnn.model.parameters()) == 25_557_032
+
+
+def test_a_class_of_ones_own_is_loaded_as_it_is_made(tmp_path):
+    class Mine(AlexNet):
+        def __init__(self, extra=3):
+            super().__init__(pretrained=False, rng=extra)
+            self.img_size, self.extra = (64, 64), extra
+            self.replace_head(2, rng=0)
+    dnn = Mine(extra=5)
+    dnn.save(tmp_path / 'x.pth')
+    again = Mine.load(tmp_path / 'x.pth', extra=7)
+    assert again.img_size == (64, 64) and again.extra == 7
+    for a, b in zip(dnn.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)

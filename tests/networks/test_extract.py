@@ -5,12 +5,14 @@ import pytest
 import torch
 import torch.nn as nn
 from PIL import Image
+from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.dnn.core import Activation, Mask
 from dnnbrain.dnn.models import DNN, AlexNet
 from dnnbrain.networks.registry import get_dnn
+from dnnbrain.stimuli.loaders import split_transform
 
 
 def transformed(pictures, dnn, n=12):
@@ -214,3 +216,106 @@ def test_mistakes(tiny, stim, change, says):
 def test_a_network_without_a_model():
     with pytest.raises(BadType, match='set its attribute model'):
         DNN().compute_activation(np.zeros((1, 3, 4, 4), np.uint8), 'conv')
+
+
+class TestOddNetworks:
+    """What labs write themselves."""
+
+    def look(self, dnn, pixels, layers, **kwargs):
+        return dnn.compute_activation(pixels, layers, **kwargs)
+
+    @pytest.fixture
+    def pixels(self, rng):
+        return rng.integers(0, 256, (6, 3, 12, 12), dtype=np.uint8)
+
+    def net(self, model, **names):
+        return DNN(model, layer2loc={name: (path,) for name, path in names.items()}, img_size=(12, 12),
+                   train_transform=ToTensor(), test_transform=ToTensor())
+
+    def test_a_module_at_two_places_is_asked_for_by_use(self, pixels):
+        relu = nn.ReLU()
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 4, 3), relu)
+        dnn = self.net(model)
+        assert dnn.layers == ['0', '1#1', '1#2', '2']
+        first, second = (dnn.compute_activation(pixels, f'1#{k}').get(f'1#{k}') for k in (1, 2))
+        x = torch.from_numpy(pixels / 255).float()
+        with torch.no_grad():
+            np.testing.assert_allclose(first, model[:2](x), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(second, model(x), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(dnn.compute_activation(pixels, '3#2').get('3#2'), second)
+        with pytest.raises(BadValue, match=r"layer '3' is one module at 2 places \(1, 3\); say which use"):
+            dnn.compute_activation(pixels, '3')
+
+    def test_a_layer_that_does_not_answer_per_stimulus(self, pixels, tmp_path):
+        class Position(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.weight = nn.Parameter(torch.ones(1, 7))
+
+            def forward(self):
+                return self.weight
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.position, self.conv, self.fc = Position(), nn.Conv2d(3, 7, 12), nn.Linear(1, 2)
+
+            def forward(self, x):
+                x = self.conv(x).flatten(1) + self.position()
+                return self.fc(x.view(-1, 1)).view(len(x), -1)
+        dnn = self.net(Net())
+        for layer, shape in (('position', r'\(1, 7\)'), ('fc', r'\(14, 2\)')):
+            for out in (None, tmp_path / 'x.act.h5'):
+                with pytest.raises(BadValue, match=f'{layer!r} puts out {shape} for 2 stimuli: not one answer per'):
+                    dnn.compute_activation(pixels, layer, batch_size=2, out=out)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+    def test_networks_in_other_precision(self, tiny, pixels, dtype):
+        expected = tiny.compute_activation(pixels, ['conv', 'fc'])
+        tiny.model.to(dtype)
+        assert tiny.replace_head(3, rng=0).weight.dtype == dtype
+        found = tiny.compute_activation(pixels, ['conv', 'fc'])
+        assert found.get('conv').dtype == np.float32
+        atol = 1e-6 if dtype is torch.float64 else 0.02
+        np.testing.assert_allclose(found.get('conv'), expected.get('conv'), atol=atol)
+        assert np.isfinite(tiny.train(pixels, 1, 'classification', target=[0, 1, 2] * 2, rng=0)['epoch_loss'][0])
+
+    def test_outputs_that_are_no_vector(self, pixels):
+        class Two(nn.Module):
+            def forward(self, x):
+                return x, x
+        with pytest.raises(BadValue, match='DNN puts out tuple for 1 pictures'):
+            self.net(nn.Sequential(nn.Conv2d(3, 2, 1), Two())).train(pixels, 1, 'classification', target=[0, 1] * 3)
+        with pytest.raises(BadValue, match=r'DNN puts out \(2, 12, 12\) per picture; targets need a vector'):
+            self.net(nn.Conv2d(3, 2, 1)).test(pixels, 'classification', target=[0, 1] * 3)
+        with pytest.raises(BadValue, match='6 stimuli, but 1 targets'):
+            self.net(nn.Flatten()).test(pixels, 'classification', target=3)
+        with pytest.raises(BadValue, match='the array holds no pictures'):
+            self.net(nn.Sequential(nn.Conv2d(3, 2, 1))).compute_activation(pixels[:0], '0')
+
+    def test_a_head_replaced_by_hand_renames_the_layers(self, pixels):
+        dnn = AlexNet(pretrained=False, rng=0)
+        dnn.model.classifier = nn.Linear(9216, 2)
+        assert dnn.layers[-2:] == ['conv5_maxpool', 'fc1'] and dnn.layer2path('fc1') == 'classifier'
+        assert dnn.compute_activation(pixels, 'fc1').shape('fc1') == (6, 2, 1, 1)
+        with pytest.raises(BadValue, match="layer 'fc3' is not in AlexNet"):
+            dnn.compute_activation(pixels, 'fc3')
+
+
+class TestTransforms:
+    @pytest.mark.parametrize('middle', [np.array, lambda picture: picture.convert('L').convert('RGB')])
+    def test_steps_of_ones_own_are_kept_as_they_are(self, tiny, rng, middle):
+        """Only torchvision's own steps on PIL pictures are known to allow normalising a whole batch."""
+        pixels = rng.integers(0, 256, (3, 3, 12, 12), dtype=np.uint8)
+        tiny.test_transform = Compose([Resize((12, 12)), middle, ToTensor(), Normalize([0.5] * 3, [0.2] * 3)])
+        one, finish = split_transform(tiny.test_transform)
+        pictures = [Image.fromarray(p.transpose(1, 2, 0)) for p in pixels]
+        expected = torch.stack([tiny.test_transform(p) for p in pictures])
+        assert torch.equal(finish(torch.stack([one(p) for p in pictures])), expected)
+        tiny.compute_activation(pixels, 'fc')
+
+    def test_a_transform_that_ends_too_early(self, tiny, stim):
+        tiny.test_transform = Resize((12, 12))
+        with pytest.raises(BadType, match='must end in a tensor .* but gives Image'):
+            tiny.compute_activation(stim, 'fc')

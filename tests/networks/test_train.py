@@ -1,6 +1,7 @@
 """Training against a hand-written loop; what is frozen stays; targets and scores are right."""
 
 import copy
+import random
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dnnbrain._checks import BadType, BadValue
 from dnnbrain.dnn.models import DNN
 from dnnbrain.networks.freezing import train_mode
 from dnnbrain.networks.heads import prepare_transfer
-from dnnbrain.networks.train import shuffled_batches
+from dnnbrain.networks.lessons import shuffled_batches
 
 
 def state(dnn):
@@ -79,6 +80,32 @@ def test_same_seed_same_result_for_any_number_of_workers(tiny, stim):
     a = copy.deepcopy(tiny).train(stim, 1, 'classification')['step_loss']
     torch.manual_seed(11)
     assert copy.deepcopy(tiny).train(stim, 1, 'classification')['step_loss'] == a
+
+
+def test_transforms_may_draw_from_any_generator(tiny, stim):
+    def shaken(picture):
+        tensor = tiny.test_transform(picture)
+        return tensor + random.random() + np.random.rand() + torch.rand(())       # noqa: NPY002
+    tiny.train_transform = shaken
+    before = random.getstate(), np.random.get_state()[1].tolist()                 # noqa: NPY002
+    losses = [copy.deepcopy(tiny).train(stim, 2, 'classification', batch_size=5, n_worker=n, rng=3)['step_loss']
+              for n in (0, 0, 2)]
+    assert losses[0] == losses[1] == losses[2]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before       # noqa: NPY002
+
+
+def test_a_broken_picture_in_a_worker_is_one_sentence(tiny, stim, tmp_path):
+    for name in stim.get('stimID'):
+        (tmp_path / name).write_bytes((stim.path / name).read_bytes())
+    broken = tmp_path / '04.png'
+    broken.write_bytes(broken.read_bytes()[:3000])
+    stim.header['path'] = str(tmp_path)
+    said = []
+    for n_worker in (0, 2):
+        with pytest.raises(BadValue) as caught:
+            tiny.train(stim, 1, 'classification', n_worker=n_worker, rng=0)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and said[0].startswith('picture ') and 'cannot be read' in said[0]
 
 
 def test_seeded_training_leaves_the_generator_alone(tiny, stim):
@@ -155,6 +182,32 @@ class TestFrozen:
         net.model[0].requires_grad_(True)
         train_mode(net.model)
         assert [m.training for m in net.model] == [True, False, True, True, True, True, True]
+
+    def test_what_the_optimizer_does_not_hold_is_frozen(self, net, rng):
+        """The usual linear probe: only the head in the optimizer, nothing said about requires_grad."""
+        pixels, labels = colours(16, rng)
+        before = state(net)
+        net.train(pixels, 2, 'classification', torch.optim.Adam(net.model[6].parameters(), 0.01), target=labels)
+        for name, value in state(net).items():
+            assert torch.equal(before[name], value) == (not name.startswith('6')), name
+
+    def test_dropout_written_as_a_function_in_a_frozen_part_is_off(self, rng):
+        class Body(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(3, 4, 12)
+
+            def forward(self, x):
+                return nn.functional.dropout(self.conv(x).flatten(1), 0.5, self.training)
+        from torchvision.transforms import ToTensor
+        seen = []
+        model = nn.Sequential(Body(), nn.Linear(4, 3))
+        model[0].requires_grad_(False)
+        model[1].register_forward_pre_hook(lambda m, args: seen.append(args[0].detach()))
+        pixels, labels = colours(16, rng)
+        DNN(model, img_size=(12, 12), train_transform=ToTensor(), test_transform=ToTensor()).train(
+            pixels, 1, 'classification', target=labels, rng=0)
+        assert not any((x == 0).any() for x in seen)
 
     def test_modes_are_restored(self, net, rng):
         pixels, labels = colours(8, rng)
@@ -243,7 +296,7 @@ def test_last_batch_of_one_joins_the_one_before():
     ({'task': 'regression', 'target': np.full((4, 3), np.nan)}, BadValue, 'must be finite'),
     ({'task': 'ranking'}, BadValue, "'ranking' is not known"),
     ({'method': 'inception'}, BadValue, "'inception' is not known"),
-    ({'n_epoch': 0}, BadValue, 'n_epoch and batch_size must be at least 1'),
+    ({'n_epoch': 0}, BadValue, 'n_epoch, batch_size and log_every must be at least 1'),
     ({'device': 'warp'}, BadValue, "device 'warp' is not available"),
     ({'data_validation': np.zeros((2, 3, 12, 12), np.uint8), 'target_validation': [0, 9]}, BadValue,
      'label 9 of data_validation is outside'),

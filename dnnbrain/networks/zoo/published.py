@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import torch
 import torch.nn as nn
@@ -14,6 +15,7 @@ from dnnbrain.networks.dnn import DNN
 from dnnbrain.networks.state import seeded
 
 PREPROCESSING = ('full', 'weights')
+_EMPTY = ContextVar('whether networks are made without weights, to be filled from a file', default=False)
 
 
 class PublishedNet(DNN):
@@ -37,10 +39,8 @@ class PublishedNet(DNN):
     img_size = (224, 224)
 
     def __init__(self, pretrained: bool = True, *, preprocess: str = 'full', rng: int | None = None):
-        self._set_up(self._random(rng) if not pretrained else self._pretrained(), preprocess)
-
-    def _set_up(self, model: nn.Module, preprocess: str) -> None:
         choice('preprocess', preprocess, PREPROCESSING)
+        model = self._unset() if _EMPTY.get() else self._pretrained() if pretrained else self._random(rng)
         super().__init__(model, layer2loc=self._names(model), img_size=type(self).img_size,
                          train_transform=transforms.augmented(type(self).img_size),
                          test_transform=self._published_weights().transforms() if preprocess == 'weights'
@@ -50,10 +50,12 @@ class PublishedNet(DNN):
         self.layer2loc = self._names(self.model)
 
     @classmethod
-    def _empty(cls, preprocess: str = 'full') -> PublishedNet:
-        dnn = cls.__new__(cls)
-        dnn._set_up(cls._unset(), preprocess)
-        return dnn
+    def _empty(cls, **kwargs) -> PublishedNet:
+        token = _EMPTY.set(True)
+        try:
+            return cls(**kwargs)
+        finally:
+            _EMPTY.reset(token)
 
     @classmethod
     def _random(cls, rng: int | None) -> nn.Module:
