@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from bisect import bisect_right
+from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
 from dnnbrain._checks import BadValue, existing_file
 from dnnbrain._optional import optional
 from dnnbrain.stimuli.images import PictureSet
+
+TRUE_TIMES = {'mov', 'matroska'}        # containers that store the time at which each frame is shown
+ONE_FRAME_EACH = {'h264', 'hevc', 'vp9', 'av1', 'libdav1d'}     # decoders to which each packet is one frame shown
+N_COMPARED = 16                         # frames at the beginning by which an index made of packets is tried
 
 
 class VideoSet(PictureSet):
@@ -42,20 +47,20 @@ class VideoSet(PictureSet):
 
 
 class Film:
-    """Exact frames of a video file, decoded onwards where possible.
+    """Exact frames of a video file: frame k is the k-th one that plain decoding from the beginning shows.
 
-    The presentation times of all frames are read once without decoding, so frame k is the k-th
-    picture shown. Going on to a later frame decodes what lies between; going back, or far ahead,
-    starts at the last key frame before it.
+    Times of packets tell the frames without decoding only in containers that hold the true times,
+    of codecs where each packet shows one frame; any other film is decoded once when it is opened.
+    Going on to a later frame decodes what lies between; going back, or far ahead, starts at the
+    last key frame before it. What a seek finds is believed only if it is the frame looked for;
+    otherwise the frames are counted from the beginning again, which is slow and always right.
     """
 
     def __init__(self, path):
         self._av = optional('av', 'reading video')
         self.path = existing_file(path, 'video')
-        with self._open() as container:
-            packets = [p for p in container.demux(container.streams.video[0]) if p.size and p.pts is not None]
-        self._times = sorted(p.pts for p in packets)
-        self._keys = sorted(p.pts for p in packets if p.is_keyframe)
+        if not self._index_packets():
+            self._index_frames()
         self._start_anew()
 
     def __len__(self) -> int:
@@ -69,37 +74,133 @@ class Film:
             self._inherited = self._container, self._frames
             self._start_anew()
         with self._lock:
-            for shown in self._from(self._times[number - 1]):
-                if shown.pts == self._times[number - 1]:
-                    return shown.to_image()
-        raise BadValue(f'frame {number} of {str(self.path)!r} cannot be decoded')
+            shown = self._find(number)
+            if shown is None and self._marks is None:
+                self._index_frames()        # the packets told wrong
+                shown = self._find(number) if number <= len(self) else None
+            if shown is None:
+                raise BadValue(f'frame {number} of {str(self.path)!r} cannot be decoded')
+            return shown.to_image()
 
     def _start_anew(self) -> None:
         self._lock, self._process = threading.Lock(), os.getpid()
         self._container = self._frames = None
-        self._coming = None         # time of the frame that comes next when decoding goes on
+        self._coming = None         # number of the frame that comes next when decoding goes on
+        self._counted = False       # whether that number was counted from the beginning
 
     def __getstate__(self) -> dict:
-        return {'path': self.path, '_times': self._times, '_keys': self._keys}
+        return {name: self.__dict__[name] for name in ('path', '_times', '_marks', '_keys')}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__ |= state | {'_av': optional('av', 'reading video')}
         self._start_anew()
 
-    def _from(self, time: int):
-        """Decoded frames from where decoding stands if that leads to `time` soonest, else from a key frame."""
-        key = max((k for k in self._keys if k <= time), default=self._times[0])
-        if self._coming is None or not key <= self._coming <= time:
-            if self._container is None:
-                self._container = self._open()
-            stream = self._container.streams.video[0]
-            self._container.seek(key, stream=stream, backward=True)
-            self._frames = self._container.decode(stream)
-        for shown in self._frames:
-            place = bisect_right(self._times, shown.pts)
-            self._coming = self._times[place] if place < len(self._times) else None
-            yield shown
-        self._coming = None
+    def _index_packets(self) -> bool:
+        """Index the film without decoding it; False if the packets cannot be trusted to tell the frames."""
+        times, keys = [], []
+        try:
+            with self._open() as container:
+                stream = container.streams.video[0]
+                formats = container.format.name.split(',')
+                if TRUE_TIMES.isdisjoint(formats) or stream.codec_context.name not in ONE_FRAME_EACH:
+                    return False
+                for packet in container.demux(stream):
+                    if packet.size and not packet.is_discard:       # an edit list discards what it cuts off
+                        times.append(packet.pts)
+                        if packet.is_keyframe:
+                            keys.append((packet.pts, packet.pts))
+            with self._open() as container:
+                begins = [shown.pts for shown in islice(container.decode(video=0), N_COMPARED)]
+        except self._av.FFmpegError:
+            return False
+        if None in times or begins != sorted(times)[:N_COMPARED]:
+            return False
+        self._set_index(sorted(times), None, keys)
+        return True
+
+    def _index_frames(self) -> None:
+        """Index the film by decoding it once. Marks tell the frames apart where times after a seek are guesses."""
+        times, marks, keys = [], [], []
+        with self._open() as container:
+            try:
+                for packet in container.demux(container.streams.video[0]):
+                    if packet.is_keyframe and packet.dts is not None:
+                        keys.append((packet.pts, packet.dts))       # these containers are sought by decoding time
+                    for shown in packet.decode():
+                        times.append(shown.pts)
+                        marks.append(_mark(shown))
+            except self._av.FFmpegError as error:
+                raise BadValue(f'video {str(self.path)!r} cannot be decoded beyond frame {len(times)}: '
+                               f'{error}') from None
+        self._set_index(times, marks, keys)
+
+    def _set_index(self, times: list, marks: list | None, keys: list) -> None:
+        """Take times and marks by frame, and keys as (time of the key frame, time to seek)."""
+        if not times:
+            raise BadValue(f'video {str(self.path)!r} has no frames')
+        numbers = {time: k for k, time in enumerate(times, 1)}
+        if None in numbers or len(numbers) < len(times):
+            keys = []               # no telling where a seek arrived
+        self._times, self._marks = times, marks
+        self._keys = [(numbers[time], seek) for time, seek in keys if time in numbers]
+
+    def _find(self, number: int):
+        """The decoded frame, from where decoding stands if that leads there soonest; None if it cannot be had."""
+        if self._container is None:
+            self._rewind()
+        key = max((k for k in self._keys if k[0] <= number), default=None)
+        if self._coming is not None and (key[0] if key else 1) <= self._coming <= number:
+            shown = self._read_to(number)
+        elif key:
+            shown = self._read_to(number, key[1])
+            if shown is None:
+                self._keys.remove(key)      # it led astray, so it is not tried again
+        else:
+            shown = None
+        if shown is None:
+            self._rewind()
+            shown = self._read_to(number)
+        if shown is None:
+            self._container = self._frames = self._coming = None
+        return shown
+
+    def _rewind(self) -> None:
+        """Open the film again: its beginning is the one place that every container finds."""
+        self._container = self._open()
+        self._frames = self._container.decode(video=0)
+        self._coming, self._counted = 1, True
+
+    def _read_to(self, number: int, seek: int | None = None):
+        """Decode on, or from the key frame found by `seek`, to the frame; None if it does not come."""
+        try:
+            if seek is not None:
+                stream = self._container.streams.video[0]
+                self._container.seek(seek, stream=stream, backward=True)
+                self._frames = self._container.decode(stream)
+                self._coming, self._counted = None, False
+            for shown in self._frames:
+                if self._coming is None:
+                    self._coming = self._arrived_at(shown)
+                if self._coming is None or self._coming > number:
+                    return None
+                self._coming += 1
+                if self._coming > number:
+                    return shown if self._is_frame(shown, number) else None
+        except self._av.FFmpegError:
+            pass        # what a seek led to may be undecodable, the same frame from the beginning not
+        return None
+
+    def _arrived_at(self, shown) -> int | None:
+        """Number of the first frame after a seek; None if that is unknown, or the frame needs others before it."""
+        number = self._times.index(shown.pts) + 1 if shown.pts in self._times else None
+        return number if shown.key_frame or number == 1 else None
+
+    def _is_frame(self, shown, number: int) -> bool:
+        if shown.pts != self._times[number - 1]:
+            return False
+        if self._counted:
+            return True
+        return not shown.is_corrupt if self._marks is None else _mark(shown) == self._marks[number - 1]
 
     def _open(self):
         try:
@@ -108,4 +209,11 @@ class Film:
             raise BadValue(f'video {str(self.path)!r} cannot be read: {error}') from None
         if not container.streams.video:
             raise BadValue(f'{str(self.path)!r} holds no video')
+        if container.streams.video[0].codec_context is None:
+            raise BadValue(f'video {str(self.path)!r} is of a kind that PyAV cannot decode')
         return container
+
+
+def _mark(shown) -> int:
+    """Checksum that tells a decoded frame from its neighbours."""
+    return crc32(np.ascontiguousarray(shown.to_ndarray(format='gray')))

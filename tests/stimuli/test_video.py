@@ -22,24 +22,135 @@ def number_in(picture):
     return int(bits @ 2 ** np.arange(8))
 
 
+def written(path, codec, n_frame=N_FRAME, options=None, n_b=None):
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, 'yuv420p', 12
+        if n_b is not None:
+            stream.max_b_frames = n_b
+        container.start_encoding()
+        for k in range(1, n_frame + 1):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(bars(k), format='rgb24')))
+        if n_frame:
+            container.mux(stream.encode())
+    return path
+
+
+def trimmed(film, path, start):
+    """Copy packets from the key frame before `start` (s); an mp4 hides what lies before by an edit list."""
+    with av.open(str(film)) as old, av.open(str(path), 'w') as new:
+        stream = old.streams.video[0]
+        copy, offset = new.add_stream_from_template(stream), round(start / stream.time_base)
+        old.seek(offset, stream=stream)
+        for packet in old.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - offset, packet.dts - offset, copy
+                new.mux(packet)
+    try:
+        return path if decoded(path) else pytest.skip('this PyAV loses the header of a copied stream')
+    except av.FFmpegError:
+        pytest.skip('this PyAV loses the header of a copied stream')
+
+
+def decoded(path):
+    """What plain decoding shows, in order."""
+    with av.open(str(path)) as container:
+        return [np.asarray(shown.to_image()) for shown in container.decode(video=0)]
+
+
 @pytest.fixture(scope='module', params=[('libx264', 'mp4'), ('mpeg4', 'avi')])
 def film(request, tmp_path_factory):
     """Frame k shows k in binary as black and white bars; key frames every 12 frames, B-frames in the mp4."""
     codec, suffix = request.param
-    path = tmp_path_factory.mktemp('film') / f'x.{suffix}'
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, 'yuv420p', 12
-        for k in range(1, N_FRAME + 1):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(bars(k), format='rgb24')))
-        container.mux(stream.encode())
-    return path
+    return written(tmp_path_factory.mktemp('film') / f'x.{suffix}', codec)
 
 
 @pytest.mark.parametrize('numbers', [list(range(1, N_FRAME + 1)), [60, 1, 30, 30, 29, 31, 13, 12, 47]])
 def test_frames_by_number(film, numbers):
     frames = VideoSet(film, numbers)
     assert [number_in(frames.picture(i)) for i in range(len(numbers))] == numbers
+
+
+AWKWARD = {
+    'edit_list.mp4': None, 'edit_list.mkv': None,               # packets before the cut are not shown
+    'b.avi': dict(codec='mpeg4', n_b=2), 'h264.avi': dict(codec='libx264'),     # decoding times only
+    'h264.ts': dict(codec='libx264'), 'mpeg2.ts': dict(codec='mpeg2video', n_b=2),
+    'mpeg1.mpg': dict(codec='mpeg1video'), 'mpeg2.mpg': dict(codec='mpeg2video', n_b=2),
+    'raw.h264': dict(codec='libx264'),                          # no times at all
+    'hidden.webm': dict(codec='libvpx', options={'auto-alt-ref': '1', 'lag-in-frames': '16'}),
+    # a seek leads to pictures that are not whole
+    'refresh.mp4': dict(codec='libx264', options={'x264-params': 'intra-refresh=1:keyint=20:bframes=0'}),
+    'open.ts': dict(codec='libx264', options={'x264-params': 'open-gop=1:keyint=15:bframes=3'}),
+}
+
+
+@pytest.fixture(scope='module', params=AWKWARD)
+def awkward(request, tmp_path_factory):
+    folder, how = tmp_path_factory.mktemp('film'), AWKWARD[request.param]
+    if how is None:
+        return trimmed(written(folder / 'whole.mp4', 'libx264'), folder / request.param, 0.7)
+    return written(folder / request.param, **how)
+
+
+def test_frames_are_those_of_plain_decoding_in_any_order(awkward, rng):
+    truth = decoded(awkward)
+    n = len(truth)
+    assert n > 30
+    for order in (range(1, n + 1), range(n, 0, -1), rng.integers(1, n + 1, 40), [n, 1, n, n - 1, 2]):
+        frames = VideoSet(awkward, list(order))
+        assert len(frames.film) == n
+        wrong = [k for i, k in enumerate(order) if not np.array_equal(frames.picture(i), truth[k - 1])]
+        assert wrong == []
+
+
+def test_a_trimmed_film_begins_where_it_is_cut(tmp_path):
+    path = trimmed(written(tmp_path / 'whole.mp4', 'libx264'), tmp_path / 'x.mp4', 0.7)
+    with av.open(str(path)) as container:
+        assert any(p.is_discard for p in container.demux(video=0))      # else this tests nothing
+    assert number_in(VideoSet(path, [1]).picture(0)) > 17
+
+
+def test_wrongly_trusted_packets_are_found_out(tmp_path, monkeypatch):
+    path = written(tmp_path / 'x.avi', 'libx264')
+    monkeypatch.setattr('dnnbrain.stimuli.video.TRUE_TIMES', {'avi'})
+    monkeypatch.setattr('dnnbrain.stimuli.video.N_COMPARED', 0)
+    frames = VideoSet(path, range(1, N_FRAME + 1))
+    assert frames.film._marks is None
+    assert all(np.array_equal(frames.picture(i), true) for i, true in enumerate(decoded(path)))
+    assert frames.film._marks is not None
+
+
+def test_sought_frames_do_not_start_from_the_beginning(film, monkeypatch):
+    """Nor does a film that had to be decoded for its index."""
+    frames = VideoSet(film, [N_FRAME, 30, 1, 47])
+    opened = []
+    monkeypatch.setattr(frames.film, '_open', lambda open=frames.film._open: opened.append(1) or open())
+    assert [number_in(frames.picture(i)) for i in range(4)] == [N_FRAME, 30, 1, 47]
+    assert len(opened) == 1
+
+
+def test_a_film_without_frames_is_refused(tmp_path):
+    written(tmp_path / 'x.avi', 'mpeg4', n_frame=0)
+    with pytest.raises(BadValue, match='x.avi.* has no frames'):
+        VideoSet(tmp_path / 'x.avi', [])
+    clips = Stimulus({'type': 'video_clip', 'path': str(tmp_path)}, {'stimID': ['x.avi']})
+    assert 'has no frames' in clips.check_files()['problem'][0]
+    whole = Stimulus({'type': 'video', 'path': str(tmp_path / 'x.avi')}, {'stimID': [1]})
+    assert 'has no frames' in whole.check_files()['problem'][0]
+
+
+def test_a_damaged_film_is_told_in_a_sentence(tmp_path):
+    path = written(tmp_path / 'x.mp4', 'libx264')
+    with av.open(str(path)) as container:
+        place, size = [(p.pos, p.size) for p in container.demux(video=0)][29]
+    content = bytearray(path.read_bytes())
+    content[place:place + size] = b'\xff' * size
+    path.write_bytes(content)
+    frames = VideoSet(path, range(1, N_FRAME + 1))
+    assert number_in(frames.picture(9)) == 10
+    with pytest.raises(BadValue, match='cannot be decoded beyond frame [23]'):
+        for i in range(10, N_FRAME):
+            frames.picture(i)
 
 
 def test_going_on_does_not_seek(film):
