@@ -111,6 +111,44 @@ class TestDnnTrain:
         assert torch.load(tmp_path / 'r.pth', weights_only=True)['fc.weight'].shape == (1, 512)
 
 
+    def test_rates_schedules_and_the_best_epoch(self, run, stim_file, tmp_path):
+        code, out, err = run('dnn_train', '-net', 'Resnet10', '-stim', stim_file, '-val', stim_file, '-seed', 0,
+                             '-scenario', 'scratch', '-layer', 'layer4', 'bn', '-epoch', 3, '-batch', 6,
+                             '-optim', 'sgd', '-momentum', 0.9, '-lr', 0.01, '-lr_layer', 'layer4=1e-3', 'fc=0.02',
+                             '-sched', 'step:1:0.5', '-warmup', 1, '-best', 'loss', '-patience', 5, '-log', 1,
+                             '-out', tmp_path / 'a.pth')
+        assert code == 0, err
+        history = pd.read_csv(tmp_path / 'a.history.csv')
+        np.testing.assert_allclose(history[['lr_1', 'lr_2', 'lr_3']],
+                                   np.outer([1, 0.5, 0.25], [1e-3, 0.02, 0.01]))
+        best = history['loss_validation'].argmin()
+        assert out == f'validation score {history["score_validation"][best]:.3f}\n'
+        with Image.open(tmp_path / 'a.history.png') as picture:
+            assert picture.width > 500
+        random, trained = Resnet10(rng=0).model.state_dict(), torch.load(tmp_path / 'a.pth', weights_only=True)
+        moved = {name.partition('.')[0] for name in random
+                 if random[name].shape != trained[name].shape or not torch.equal(random[name], trained[name])}
+        assert moved == {'layer4', 'bn1', 'fc'}
+
+    def test_cache_and_checkpoint(self, run, stim_file, tmp_path):
+        common = ['-net', 'Resnet10', '-stim', stim_file, '-batch', 6, '-seed', 0]
+        Resnet10(rng=1).save(tmp_path / 'w.pth')
+        fixed = [*common, '-weights', tmp_path / 'w.pth', '-scenario', 'fixed', '-epoch', 2, '-lr', 0.01]
+        for name, more in (('a', ['-cache']), ('b', ['-no-augment'])):
+            assert run('dnn_train', *fixed, *more, '-out', tmp_path / f'{name}.pth')[0] == 0
+        a, b = (torch.load(tmp_path / f'{name}.pth', weights_only=True) for name in 'ab')
+        torch.testing.assert_close(a['fc.weight'], b['fc.weight'], rtol=1e-4, atol=1e-5)
+        file = ['-checkpoint', tmp_path / 'x.ckpt']
+        assert run('dnn_train', *common, '-scenario', 'scratch', '-epoch', 1, *file, '-out', tmp_path / 'c.pth')[0] == 0
+        code, _, err = run('dnn_train', *common, '-scenario', 'scratch', '-epoch', 2, *file, '-out', tmp_path / 'c.pth')
+        assert code == 2 and 'exists; give -resume' in err
+        for name, more in (('c', [*file, '-resume']), ('d', [])):
+            assert run('dnn_train', *common, '-scenario', 'scratch', '-epoch', 2, *more,
+                       '-out', tmp_path / f'{name}.pth')[0] == 0
+        c, d = (torch.load(tmp_path / f'{name}.pth', weights_only=True) for name in 'cd')
+        assert all(torch.equal(c[name], d[name]) for name in c)
+
+
 @pytest.fixture
 def brain(rng, tmp_path):
     """Activations of two layers for 30 stimuli, a brain of 4 x 4 x 3 voxels that follows them, a mask of 20."""
