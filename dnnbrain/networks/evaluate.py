@@ -17,7 +17,7 @@ def test(dnn, data, task: str, target=None, cuda: bool = False, *, device=None,
 
     Parameters
     ----------
-    data : Stimulus or ndarray of shape (n_stim, 3, height, width), uint8
+    data : Stimulus, ndarray of shape (n_stim, 3, height, width), uint8, or torch Dataset
     task : {'classification', 'regression'}
     target : array_like of shape (n_stim,) or (n_stim, n_out), optional
         Instead of the column 'label'.

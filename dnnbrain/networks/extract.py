@@ -35,7 +35,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
 
     Parameters
     ----------
-    stimuli : Stimulus or ndarray of shape (n_stim, 3, height, width), uint8
+    stimuli : Stimulus, ndarray of shape (n_stim, 3, height, width), uint8, or torch Dataset
     dmask : Mask, str or sequence of str
         Layers and the units of them; names alone mean whole layers. 'relu#2' is the second time a
         shared module is used.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from dnnbrain._checks import BadType, BadValue, choice
+from dnnbrain.stimuli.torch_data import dataset_labels
 
 TASKS = ('classification', 'regression')
 
@@ -15,9 +17,9 @@ def targets(stimuli, target, task: str, owner: str) -> np.ndarray:
 
     Parameters
     ----------
-    stimuli : Stimulus or array
+    stimuli : Stimulus, array or Dataset
     target : array_like or None
-        If None, the column 'label' of the table.
+        If None, the column 'label' of the table, or the labels of the Dataset.
     task : {'classification', 'regression'}
     owner : str
         Whose targets they are, in messages ('data', 'data_validation').
@@ -30,10 +32,13 @@ def targets(stimuli, target, task: str, owner: str) -> np.ndarray:
     """
     choice('task', task, TASKS)
     if target is None:
-        if not hasattr(stimuli, 'items') or 'label' not in stimuli.items:
+        if isinstance(stimuli, Dataset):
+            target = dataset_labels(stimuli)
+        elif not hasattr(stimuli, 'items') or 'label' not in stimuli.items:
             raise BadValue(f"{owner} has no targets: give a table with a column 'label', or "
                            f"target{'_validation' if owner == 'data_validation' else ''}=")
-        target = stimuli.get('label')
+        else:
+            target = stimuli.get('label')
     target = np.atleast_1d(np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target))
     if target.dtype.kind not in 'iufb':
         raise BadType(f'targets of {owner} must be numbers, not {target.dtype}')

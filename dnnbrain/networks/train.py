@@ -39,7 +39,9 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
 
     Parameters
     ----------
-    data : Stimulus or ndarray of shape (n_stim, 3, height, width), uint8
+    data : Stimulus, ndarray of shape (n_stim, 3, height, width), uint8, or torch Dataset
+        A Dataset gives (picture, label). PIL pictures go through the transforms of the network; tensors
+        are taken as they are, since the Dataset has transformed them.
     n_epoch : int
         How often all stimuli are shown.
     task : {'classification', 'regression'}
@@ -53,7 +55,7 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         Instead of the column 'label'.
     data_train : bool
         Whether to score the training stimuli after each epoch.
-    data_validation : Stimulus or ndarray, optional
+    data_validation : Stimulus, ndarray or Dataset, optional
         Scored after each epoch, by its own labels or `target_validation`.
     batch_size : int
         A last batch of a single stimulus joins the one before it (batch norm needs two).

@@ -63,6 +63,8 @@ class PictureSet:
     """What ImageSet, ArraySet and VideoSet share: indexing by one or many, transform, labels."""
 
     forkable = True         # whether worker processes may read it
+    threadable = True       # whether several threads may
+    ready = False           # whether pictures come as tensors, transformed
 
     def __init__(self, n: int, labels=None, transform=None):
         self.n = n
@@ -95,6 +97,8 @@ class PictureSet:
         return torch.stack([self._tensor(self.picture(int(i))) for i in chosen]), torch.as_tensor(labels)
 
     def _tensor(self, picture: Image.Image):
+        if self.ready:
+            return picture
         if self.transform is not None:
             return self.transform(picture)
         import torch

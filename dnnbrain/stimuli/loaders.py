@@ -16,25 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 from torchvision import transforms
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.stimuli.checking import refuse_bad_files
 from dnnbrain.stimuli.images import ArraySet, ImageSet, PictureSet
 from dnnbrain.stimuli.stimulus import Stimulus
+from dnnbrain.stimuli.torch_data import DatasetPictures
 from dnnbrain.stimuli.video import VideoSet
 
 _AHEAD = 2      # batches
 
 
 def picture_set(stimuli, transform=None, labels=None) -> PictureSet:
-    """The pictures of a table (image, video) or of a uint8 array (n, 3, h, w), checked to be there."""
+    """The pictures of a table (image, video), a uint8 array (n, 3, h, w) or a Dataset, checked to be there."""
     if isinstance(stimuli, np.ndarray | torch.Tensor):
         if len(stimuli) == 0:
             raise BadValue('the array holds no pictures')
         return ArraySet(np.asarray(stimuli), labels, transform)
+    if isinstance(stimuli, Dataset):
+        return DatasetPictures(stimuli, labels, transform)
     if not isinstance(stimuli, Stimulus):
-        raise BadType('stimuli must be a Stimulus or a uint8 array of shape (n, 3, h, w), '
+        raise BadType('stimuli must be a Stimulus, a uint8 array of shape (n, 3, h, w) or a torch Dataset, '
                       f'not {type(stimuli).__name__}')
     if stimuli.type not in ('image', 'video'):
         raise BadValue(f'this network looks at images or video frames, not at stimuli of type {stimuli.type!r}')
@@ -59,7 +63,8 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
     -----
     Two batches are decoded ahead, so memory does not grow with the number of pictures.
     """
-    one, finish = split_transform(pictures.transform)
+    one, finish = (_same, _same) if pictures.ready else split_transform(pictures.transform)
+    n_worker = n_worker if pictures.threadable else 0
     spans = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
 
     def load(index: int) -> torch.Tensor:
@@ -76,6 +81,10 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
         yield finish(torch.stack(tensors).to(device, non_blocking=True))
 
 
+def _same(picture):
+    return picture
+
+
 def split_transform(transform: Callable | None) -> tuple[Callable, Callable]:
     """What is done to each picture, and what to the batch.
 
@@ -87,7 +96,7 @@ def split_transform(transform: Callable | None) -> tuple[Callable, Callable]:
     known = all(type(step).__module__ == transforms.Resize.__module__ and not isinstance(step, transforms.Lambda)
                 for step in steps)
     if not known or [type(step) for step in steps[-2:]] != [transforms.ToTensor, transforms.Normalize]:
-        return transform or transforms.ToTensor(), lambda batch: batch
+        return transform or transforms.ToTensor(), _same
     normalize = steps[-1]
 
     def finish(batch: torch.Tensor) -> torch.Tensor:
