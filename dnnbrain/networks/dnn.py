@@ -14,7 +14,10 @@ from dnnbrain.networks import freezing, heads, weights
 from dnnbrain.networks.cutting import cut_dnn, join
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.extract import compute_activation
+from dnnbrain.networks.history import History
 from dnnbrain.networks.layers import module_paths, split_call
+from dnnbrain.networks.predict import predict
+from dnnbrain.networks.record import read_record, write_record
 from dnnbrain.networks.summary import layer_table
 from dnnbrain.networks.train import train
 
@@ -32,6 +35,13 @@ class DNN:
         (height, width) in pixels.
     train_transform, test_transform : callable, optional
         PIL picture -> tensor (3, height, width), for training (augmented) and for looking.
+
+    Attributes
+    ----------
+    classes : list of str or None
+        Names of the classes, from the column 'condition' of the stimuli it was trained on.
+    history : History or None
+        What the last training left.
     """
 
     def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
@@ -42,11 +52,14 @@ class DNN:
         self.img_size = img_size
         self.train_transform = train_transform
         self.test_transform = test_transform
+        self.classes: list[str] | None = None
+        self.history: History | None = None
 
     # The work is done by functions of one file each; here they are verbs of a network.
     compute_activation = compute_activation
     train = train
     test = test
+    predict = predict
     param_groups = freezing.param_groups
     cut = cut_dnn
     join = join
@@ -126,6 +139,7 @@ class DNN:
             Seed of the initial weights.
         """
         head = heads.replace_head(self._network(), n_out, layer and self.layer2path(layer), rng)
+        self.classes = None
         self._name_layers()
         return head
 
@@ -158,8 +172,12 @@ class DNN:
         return self
 
     def save(self, fname) -> None:
-        """Write the parameters as a plain state dict (.pth)."""
+        """Write the parameters as a plain state dict (.pth), and beside it what is known of them.
+
+        ``NAME.pth.json`` holds network, class names, transform, history and versions.
+        """
         weights.write_state(self._network(), fname)
+        write_record(self, fname)
 
     @classmethod
     def load(cls, fname, **kwargs) -> DNN:
@@ -168,7 +186,8 @@ class DNN:
         Parameters
         ----------
         fname : str
-            A ``.pth`` written by `save` or by `torch.save(model.state_dict())`.
+            A ``.pth`` written by `save` or by `torch.save(model.state_dict())`. Class names and history
+            come from the ``.pth.json`` beside it, if there is one.
         **kwargs
             Go to the class, such as ``preprocess='weights'``.
         """
@@ -176,6 +195,8 @@ class DNN:
         dnn = cls._empty(**kwargs)
         weights.load_into(dnn._network(), state, dnn.name)
         dnn._name_layers()
+        dnn.classes = None
+        read_record(dnn, fname)
         return dnn
 
     @classmethod

@@ -19,6 +19,7 @@ from dnnbrain.networks.extract import output_of
 from dnnbrain.networks.history import History
 from dnnbrain.networks.keeper import Keeper
 from dnnbrain.networks.lessons import FeatureLesson, PictureLesson
+from dnnbrain.networks.predict import class_names
 from dnnbrain.networks.state import pick_device, seeded, visiting
 from dnnbrain.networks.steps import Rates, Step, loss_function
 from dnnbrain.networks.targets import fit_output, targets, vector_size
@@ -139,8 +140,11 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
             lesson = PictureLesson(looked_at.seen_through(dnn.train_transform) if augment else looked_at, y, n_worker)
             if lesson.n_worker:
                 gc.collect()        # what a forked worker frees may wait for threads it does not have
-        return Course(dnn, lesson, judged, task, learn, rates, keeper, saved, order, batch_size, log_every,
-                      callback).run(n_epoch)
+        dnn.history = Course(dnn, lesson, judged, task, learn, rates, keeper, saved, order, batch_size, log_every,
+                             callback).run(n_epoch)
+    if task == 'classification' and target is None:
+        dnn.classes = class_names(data, n_out)
+    return dnn.history
 
 
 def _fit_together(dnn, pictures: PictureSet, wanted: dict[str, np.ndarray], task: str, device: torch.device) -> int:

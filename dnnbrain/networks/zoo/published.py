@@ -45,6 +45,8 @@ class PublishedNet(DNN):
                          train_transform=transforms.augmented(type(self).img_size),
                          test_transform=self._published_weights().transforms() if preprocess == 'weights'
                          else transforms.full_field(type(self).img_size))
+        if pretrained and not _EMPTY.get() and self.published:
+            self.classes = list(self._published_weights().meta['categories'])
 
     def _name_layers(self) -> None:
         self.layer2loc = self._names(self.model)
