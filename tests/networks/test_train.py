@@ -146,6 +146,19 @@ def test_validation_has_its_own_labels(tiny, stim, rng):
     assert len(result['score_validation']) == 1
 
 
+def test_classes_one_by_one(tiny, rng):
+    """Against a network whose answers are known: it says the brightest channel."""
+    pixels, labels = colours(9, rng)
+    tiny.model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    wrong = labels.copy()
+    wrong[:3] = [1, 1, 2]                                               # said 0, 1, 2
+    tested = tiny.test(pixels, 'classification', target=wrong)
+    assert tested['confusion'].tolist() == [[2, 0, 0], [1, 3, 0], [0, 0, 3]]
+    np.testing.assert_allclose(tested['score_classes'], [1, 3 / 4, 1])
+    assert tested['score'] == 8 / 9 and tested['score_top5'] == 1
+    assert np.isnan(tiny.test(pixels, 'classification', target=labels % 2)['score_classes'][2])
+
+
 class TestFrozen:
     @pytest.fixture
     def net(self):
@@ -265,6 +278,8 @@ class TestRegression:
         expected = r2_score(y, tested['pred_value'], multioutput='raw_values')
         np.testing.assert_allclose(tested['score_outputs'], expected, rtol=1e-5)
         assert tested['score'] == pytest.approx(expected.mean(), rel=1e-5)
+        each = [np.corrcoef(y[:, k], tested['pred_value'][:, k])[0, 1] for k in range(3)]
+        np.testing.assert_allclose(tested['correlation'], each, rtol=1e-4)
         r = np.corrcoef(y.ravel(), tested['pred_value'].ravel())[0, 1]
         assert tested['squared_pearson'] == pytest.approx(r ** 2, rel=1e-4)
 
