@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 
 def plot_history(histories: dict, chance: float | None = None) -> Figure:
-    """Loss and validation score over epochs.
+    """Loss and score over epochs; validation in full lines, training dotted.
 
     Parameters
     ----------
@@ -25,17 +25,17 @@ def plot_history(histories: dict, chance: float | None = None) -> Figure:
     loss, score = figure.subplots(1, 2)
     for color, (name, history) in zip([f'C{i}' for i in range(len(histories))], histories.items(), strict=True):
         epochs = range(1, len(history['epoch_loss']) + 1)
-        loss.plot(epochs, history['epoch_loss'], color=color, label=name, marker='.')
-        for key, style in (('score_validation', '-'), ('score_train', ':')):
-            if history[key]:
-                label = f'{name} {key.removeprefix("score_")}'.strip()
-                score.plot(epochs, history[key], style, color=color, label=label, marker='.')
+        for axes, key, kind in ((loss, 'epoch_loss', 'train'), (loss, 'loss_validation', 'validation'),
+                                (score, 'score_train', 'train'), (score, 'score_validation', 'validation')):
+            if history.get(key):
+                axes.plot(epochs, history[key], ':' if kind == 'train' else '-', color=color, marker='.',
+                          label=f'{name} {kind}'.strip())
     if chance is not None:
         score.axhline(chance, color='gray', linestyle='--', linewidth=1, label='chance')
-    for axis, title in ((loss, 'training loss'), (score, 'score')):
+    for axis, title in ((loss, 'loss'), (score, 'score')):
         axis.set(xlabel='epoch', title=title)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[['top', 'right']].set_visible(False)
-        if axis.get_legend_handles_labels()[1] not in ([], ['']):
+        if axis.lines:
             axis.legend(frameon=False, fontsize='small')
     return figure

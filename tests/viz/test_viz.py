@@ -12,18 +12,21 @@ HISTORY = {'epoch_loss': [3.0, 2.0, 1.0], 'score_train': [], 'score_validation':
 
 
 def test_curves():
-    figure = viz.plot_history({'a': HISTORY, 'b': HISTORY | {'score_train': [0.1, 0.2, 0.3]}}, chance=0.25)
-    loss, score = figure.axes
-    assert [line.get_ydata().tolist() for line in loss.lines] == [[3, 2, 1], [3, 2, 1]]
-    labels = [text.get_text() for text in score.get_legend().get_texts()]
-    assert labels == ['a validation', 'b validation', 'b train', 'chance']
-    assert score.lines[2].get_ydata().tolist() == [0.1, 0.2, 0.3] and score.lines[-1].get_ydata()[0] == 0.25
+    more = {'score_train': [0.1, 0.2, 0.3], 'loss_validation': [4.0, 3.0, 2.0]}
+    figure = viz.plot_history({'a': HISTORY, 'b': HISTORY | more}, chance=0.25)
+    loss, score = ({line.get_label(): list(line.get_ydata()) for line in axes.lines} for axes in figure.axes)
+    assert loss == {'a train': [3, 2, 1], 'b train': [3, 2, 1], 'b validation': [4, 3, 2]}
+    assert score == {'a validation': [0.2, 0.5, 0.9], 'b validation': [0.2, 0.5, 0.9], 'b train': [0.1, 0.2, 0.3],
+                     'chance': [0.25, 0.25]}
+    shown = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert sorted(shown) == sorted(score)
 
 
 def test_one_history():
     figure = viz.plot_history(HISTORY)
-    assert figure.axes[0].get_legend() is None
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ['train']
     assert figure.axes[1].lines[0].get_ydata().tolist() == HISTORY['score_validation']
+    assert not viz.plot_history(HISTORY | {'score_validation': []}).axes[1].lines
 
 
 @pytest.mark.parametrize('n_layer', [1, 3])
