@@ -44,6 +44,9 @@ class DNN:
         What the last training left.
     """
 
+    classes: list[str] | None = None        # set on the class for subclasses with an __init__ of their own
+    history: History | None = None
+
     def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
                  img_size: tuple[int, int] | None = None, train_transform: Callable | None = None,
                  test_transform: Callable | None = None):
@@ -52,8 +55,6 @@ class DNN:
         self.img_size = img_size
         self.train_transform = train_transform
         self.test_transform = test_transform
-        self.classes: list[str] | None = None
-        self.history: History | None = None
 
     # The work is done by functions of one file each; here they are verbs of a network.
     compute_activation = compute_activation
