@@ -35,7 +35,8 @@ class Keeper:
         self.best_epoch: int | None = None
         self._best_value, self._waited = -float('inf'), 0
         self._best: dict[str, torch.Tensor] = {}
-        self._good = self._snapshot()
+        self._good: dict[str, torch.Tensor] = {}
+        self._copy_to(self._good)
 
     def look(self, history: dict) -> None:
         """Note what the epoch that just ended was worth."""
@@ -44,8 +45,9 @@ class Keeper:
             value = self._sign * history[self.key][-1]
             if value > self._best_value or self.best_epoch is None:
                 self.best_epoch, self._best_value = epoch, value
-                self._best = self._snapshot() if self.keeps else {}
-        self._good = self._best if self.keeps and self.best_epoch == epoch else self._snapshot()
+                if self.keeps:
+                    self._copy_to(self._best)
+        self._copy_to(self._good)
         self._waited = 0 if self.best_epoch is None else epoch - self.best_epoch
 
     @property
@@ -70,12 +72,17 @@ class Keeper:
         """Go on where another keeper stopped; the network has its weights already."""
         self.best_epoch, self._best_value, self._best, self._waited = (
             state[key] for key in ('best_epoch', 'best_value', 'best', 'waited'))
-        self._good = self._snapshot()
+        self._copy_to(self._good)
 
     def _changing(self) -> dict[str, torch.Tensor]:
         """Parameters that learn, and buffers."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad} \
             | dict(self.model.named_buffers())
 
-    def _snapshot(self) -> dict[str, torch.Tensor]:
-        return {name: value.detach().clone() for name, value in self._changing().items()}
+    def _copy_to(self, store: dict[str, torch.Tensor]) -> None:
+        """Copy what changes, into the memory of the copy before where there is one."""
+        for name, value in self._changing().items():
+            if name in store:
+                store[name].copy_(value.detach())
+            else:
+                store[name] = value.detach().clone()
