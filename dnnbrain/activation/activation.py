@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -69,9 +70,11 @@ class Activation:
             for layer in self.layers:
                 for _, block in self.blocks(layer):
                     writer.write({layer: block})
-        saved, _, _ = read_act_h5(fname)                # what was read from this very file is there anew
-        self._layers |= {layer: saved[layer] for layer, source in self._layers.items()
-                         if isinstance(source, DiskLayer) and source.path == saved[layer].path}
+        replaced = [layer for layer, source in self._layers.items()
+                    if isinstance(source, DiskLayer) and source.path == Path(fname).absolute()]
+        if replaced:                                    # they were read from the file that is now another
+            saved, _, _ = read_act_h5(fname)
+            self._layers |= {layer: saved[layer] for layer in replaced}
 
     @property
     def layers(self) -> list[str]:

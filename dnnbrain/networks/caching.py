@@ -11,12 +11,10 @@ import torch.nn as nn
 from torch import fx
 
 from dnnbrain._checks import BadValue
-from dnnbrain._progress import progress
-from dnnbrain.networks.cutting import traced
+from dnnbrain.networks.cutting import drop_dead_code, traced
+from dnnbrain.networks.extract import answers
 from dnnbrain.networks.heads import head_path
-from dnnbrain.networks.state import visiting
 from dnnbrain.stimuli.images import PictureSet
-from dnnbrain.stimuli.loaders import batches
 
 IN_MEMORY = 2 ** 30     # bytes of features, above which they go to a memory map
 
@@ -64,7 +62,7 @@ def split_frozen(model: nn.Module, owner: str) -> tuple[nn.Module, nn.Module]:
         if node not in late:
             made[node] = trunk.node_copy(node, made.__getitem__)
     trunk.output(made[edge])
-    trunk.eliminate_dead_code(lambda node: node.op in ('placeholder', 'output'))
+    drop_dead_code(trunk, model)
     made = {edge: rest.placeholder('features')}
     for node in graph.nodes:
         if node in late:
@@ -88,16 +86,12 @@ class Features:
     def of(self, pictures: PictureSet) -> np.ndarray:
         """Features (n, ...), float32, in eval mode and through the transform of the pictures."""
         features, start = None, 0
-        bar = progress(None, 'features', total=len(pictures), unit='img', leave=False)
-        with bar, visiting(self.trunk, self.device), torch.inference_mode():
-            self.trunk.eval()
-            for pixels in batches(pictures, self.batch_size, self.n_worker, self.device):
-                block = self.trunk(pixels).float().cpu().numpy()
-                if features is None:
-                    features = self._room((len(pictures), *block.shape[1:]))
-                features[start:start + len(block)] = block
-                start += len(block)
-                bar.update(len(block))
+        for block in answers(self.trunk, 'the trunk', pictures, self.device, self.batch_size, self.n_worker,
+                             'features'):
+            if features is None:
+                features = self._room((len(pictures), *block.shape[1:]))
+            features[start:start + len(block)] = block
+            start += len(block)
         return features
 
     def _room(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -48,7 +48,7 @@ def cut(model: nn.Module, path: str, call: int, owner: str) -> nn.Module:
     for node in reversed(nodes[nodes.index(last) + 1:]):
         if node is not end:
             graph.erase_node(node)
-    graph.eliminate_dead_code(lambda node: node.op in ('placeholder', 'output') or _writes(node, model))
+    drop_dead_code(graph, model)
     module = fx.GraphModule(model, graph, class_name=type(model).__name__)
     module.delete_all_unused_submodules()
     return module
@@ -56,18 +56,19 @@ def cut(model: nn.Module, path: str, call: int, owner: str) -> nn.Module:
 
 def traced(model: nn.Module, tracer: fx.Tracer, trouble: str) -> fx.Graph:
     """The forward pass of a model in eval mode as a graph; its modes are as before afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
     try:
-        model.eval()
-        graph = tracer.trace(model)
+        with visiting(model, home_of(model)):
+            graph = tracer.trace(model.eval())
     except (fx.proxy.TraceError, TypeError, RuntimeError, AttributeError) as error:
         raise BadValue(f'{trouble}, since its forward pass depends on what it is shown: {error}') from None
-    finally:
-        for module, mode in modes:
-            module.training = mode
     if any('dropout' in getattr(node.target, '__name__', '') for node in graph.nodes if node.op == 'call_function'):
         raise BadValue(f'{trouble}: its dropout is a function; make it a torch.nn.Dropout')
     return graph
+
+
+def drop_dead_code(graph: fx.Graph, model: nn.Module) -> None:
+    """Take out steps whose result nobody uses, but for those that change what they are given."""
+    graph.eliminate_dead_code(lambda node: node.op in ('placeholder', 'output') or _writes(node, model))
 
 
 def _writes(node: fx.Node, model: nn.Module) -> bool:
@@ -129,6 +130,7 @@ def output_shape(dnn) -> tuple[int, ...]:
 def _like(dnn, model: nn.Module, names: dict):
     """A DNN that looks at pictures as another does."""
     from dnnbrain.networks.dnn import DNN
-    paths = dict(model.named_modules())
-    return DNN(model, layer2loc={name: loc for name, loc in names.items() if '.'.join(map(str, loc)) in paths},
-               img_size=dnn.img_size, train_transform=dnn.train_transform, test_transform=dnn.test_transform)
+    new = DNN(model, layer2loc=names, img_size=dnn.img_size, train_transform=dnn.train_transform,
+              test_transform=dnn.test_transform)
+    new._name_layers()
+    return new

@@ -189,15 +189,26 @@ def _versions() -> dict[str, str]:
 def output_of(dnn, pictures, device: torch.device, batch_size: int, n_worker: int | None,
               desc: str) -> torch.Tensor:
     """What the whole network puts out for pictures, in eval mode, on the CPU, float32."""
+    return torch.cat(list(answers(dnn.model, dnn.name, pictures, device, batch_size, n_worker, desc)))
+
+
+def answers(model: torch.nn.Module, owner: str, pictures, device: torch.device, batch_size: int,
+            n_worker: int | None, desc: str) -> Iterator[torch.Tensor]:
+    """What a module puts out for batches of pictures, in eval mode, on the CPU, float32.
+
+    Parameters
+    ----------
+    owner : str
+        What the module is called in messages.
+    """
     bar = progress(None, desc, total=len(pictures), unit='img', leave=False)
-    outputs = []
-    with bar, visiting(dnn.model, device), torch.inference_mode():
-        dnn.model.eval()
+    with bar, visiting(model, device):
+        model.eval()
         for pixels in batches(pictures, batch_size, n_worker, device):
-            output = dnn.model(as_model(dnn.model, pixels))
+            with torch.inference_mode():                # not around the yield: who asks may want gradients
+                output = model(as_model(model, pixels))
             if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(pixels):
                 came = tuple(getattr(output, 'shape', ())) or type(output).__name__
-                raise BadValue(f'{dnn.name} puts out {came} for {len(pixels)} pictures: not one vector per picture')
-            outputs.append(output.float().cpu())
+                raise BadValue(f'{owner} puts out {came} for {len(pixels)} pictures: not one vector per picture')
+            yield output.float().cpu()
             bar.update(len(pixels))
-    return torch.cat(outputs)

@@ -77,3 +77,25 @@ def test_mistakes(stim):
         look = Compose([Resize((4, 4)), ToTensor(), torch.flatten])
         dnn = DNN(nn.Sequential(nn.Linear(48, 2)), img_size=(4, 4), train_transform=look, test_transform=look)
         dnn.train(stim, 1, 'classification', cache_features=True)
+
+
+def test_frozen_steps_that_write_in_place_stay(stim):
+    """A function like relu_ whose result nobody takes, in a part that has to be opened; and double precision."""
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 6, 12), nn.Linear(6, 2)
+
+        def forward(self, x):
+            x = self.conv(x).flatten(1)
+            torch.relu_(x)
+            return self.fc(x)
+    torch.manual_seed(0)
+    look = Compose([Resize((12, 12)), ToTensor()])
+    dnn = DNN(Net().double(), img_size=(12, 12), train_transform=look, test_transform=look).freeze('conv')
+    other, losses = copy.deepcopy(dnn), []
+    for net, cache in ((dnn, True), (other, False)):
+        optimizer = torch.optim.SGD(net.model.fc.parameters(), 0.1)
+        losses.append(net.train(stim, 2, 'classification', optimizer, batch_size=5, augment=False, cache_features=cache,
+                                rng=0)['epoch_loss'])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
