@@ -65,11 +65,12 @@ def main(net, weights, seed, stim, val, task, scenario, layer, keep_head, epoch,
     rates = layer_rates(lr_layer)
     dnn = open_network(net, weights, seed, random=scenario == 'scratch')
     n_out = None if keep_head else y.max() + 1 if task == 'classification' else 1
-    prepare_transfer(dnn.model, scenario, n_out, rng=seed)
+    prepare_transfer(dnn, scenario, n_out, rng=seed)
     if layer:
         dnn.freeze('all but head').unfreeze(*layer)
     optimizer = optimizer_by_name(dnn, optim, lr, rates, momentum)
-    history = dnn.train(stimuli, epoch, task, optimizer, data_validation=validation, batch_size=batch,
+    method = 'inception' if dnn.aux_paths() and scenario != 'fixed' else 'tradition'
+    history = dnn.train(stimuli, epoch, task, optimizer, method, data_validation=validation, batch_size=batch,
                         n_worker=worker or 0, device=device, precision=precision, augment=augment, cache_features=cache,
                         scheduler=scheduler_by_name(optimizer, sched, epoch) if sched else None, warmup=warmup,
                         keep_best=best, patience=patience, checkpoint=checkpoint, log_every=log, rng=seed)

@@ -2,6 +2,7 @@
 
 from dnnbrain.networks.dnn import DNN
 from dnnbrain.networks.zoo.alexnet import AlexNet
+from dnnbrain.networks.zoo.inception import Googlenet, InceptionV3
 from dnnbrain.networks.zoo.resnet import Resnet10, Resnet18, Resnet34, Resnet50, Resnet101, Resnet152
 from dnnbrain.networks.zoo.vgg import Vgg11, Vgg11_bn, Vgg13, Vgg13_bn, Vgg16, Vgg16_bn, Vgg19, Vgg19_bn
 
@@ -16,4 +17,5 @@ __all__ = [
     'VGG11', 'VGG13', 'VGG16', 'VGG19', 'VGG11_bn', 'VGG13_bn', 'VGG16_bn', 'VGG19_bn',
     'Resnet10', 'Resnet18', 'Resnet34', 'Resnet50', 'Resnet101', 'Resnet152',
     'ResNet10', 'ResNet18', 'ResNet34', 'ResNet50', 'ResNet101', 'ResNet152',
+    'Googlenet', 'InceptionV3',
 ]

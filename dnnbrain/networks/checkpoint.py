@@ -9,6 +9,7 @@ import torch
 
 from dnnbrain._checks import BadValue, has_suffix, listing, writable_file
 from dnnbrain.io.atomic import atomic
+from dnnbrain.networks.parallel import ALONE, Team
 from dnnbrain.networks.weights import read_plain
 
 
@@ -25,21 +26,26 @@ class Checkpoint:
         Decides the order of the stimuli.
     settings : dict of plain values
         What must be the same for training to go on.
+    team : Team
+        The first process writes for all; every one has random numbers of its own.
     """
 
-    def __init__(self, fname, parts: dict, order: np.random.Generator, device: torch.device, settings: dict):
+    def __init__(self, fname, parts: dict, order: np.random.Generator, device: torch.device, settings: dict,
+                 team: Team = ALONE):
         self.path = None if fname is None else writable_file(has_suffix(fname, ['.ckpt'], 'checkpoint'), 'checkpoint')
-        self.parts, self.order, self.device, self.settings = parts, order, device, settings
+        self.parts, self.order, self.device, self.settings, self.team = parts, order, device, settings, team
 
     def save(self, history: dict) -> None:
         """Write where training stands."""
         if self.path is None:
             return
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == 'cuda' else None
+        rngs = self.team.gather((torch.get_rng_state(), cuda))
+        if not self.team.first:
+            return
         state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {'settings': self.settings, 'history': dict(history), 'order': self.order.bit_generator.state,
-                  'torch_rng': torch.get_rng_state()}
-        if self.device.type == 'cuda':
-            state['cuda_rng'] = torch.cuda.get_rng_state(self.device)
+                  'rngs': [list(pair) for pair in rngs]}
         with atomic(self.path) as part:
             torch.save(state, part)
 
@@ -63,6 +69,8 @@ class Checkpoint:
             part.load_state_dict(state[name])
         history.update(state['history'])
         self.order.bit_generator.state = state['order']
-        torch.set_rng_state(state['torch_rng'])
-        if 'cuda_rng' in state:
-            torch.cuda.set_rng_state(state['cuda_rng'], self.device)
+        if self.team.rank < len(state['rngs']):
+            cpu, cuda = state['rngs'][self.team.rank]
+            torch.set_rng_state(cpu)
+            if cuda is not None and self.device.type == 'cuda':
+                torch.cuda.set_rng_state(cuda, self.device)

@@ -22,7 +22,7 @@ from dnnbrain.networks.keeper import Keeper
 from dnnbrain.networks.lessons import FeatureLesson, PictureLesson, shuffled_batches
 from dnnbrain.networks.state import visiting
 from dnnbrain.networks.steps import Rates, Step
-from dnnbrain.stimuli.images import PictureSet
+from dnnbrain.stimuli.images import Part, PictureSet
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Course:
         """Train until the end, until patience is over, or until the callback says so."""
         history = History()
         self.saved.resume(history)
+        team = self.learn.team
         n_done = len(history['epoch_loss'])
         with progress(None, 'training', total=n_epoch * len(self.lesson), unit='img',
                       initial=n_done * len(self.lesson)) as bar:
@@ -71,18 +72,21 @@ class Course:
                 self.keeper.look(history)
                 history['best_epoch'] = self.keeper.best_epoch
                 self.saved.save(history)
-                _say(bar, epoch, n_epoch, history)
-                if self.callback is not None and self.callback(self.dnn, history) is True:
+                if team.first:
+                    _say(bar, epoch, n_epoch, history)
+                stop = self.callback is not None and self.callback(self.dnn, history) is True
+                if any(team.gather(stop)):
                     break
         self.keeper.restore()
         return history
 
     def _epoch(self, epoch: int, bar) -> tuple[list[float], list[int]]:
         """Show every stimulus once: loss and size of each batch."""
-        keys = shuffled_batches(len(self.lesson), self.batch_size, self.order)
+        team = self.learn.team
+        keys = shuffled_batches(len(self.lesson), self.batch_size, self.order, max(2, team.size))
         train_mode(self.dnn.model, self.learn.taught)
-        losses = []
-        for number, (inputs, wanted) in enumerate(self.lesson.batches(keys), 1):
+        losses, own = [], [team.share(batch) for batch in keys]
+        for number, (inputs, wanted) in enumerate(self.lesson.batches(own), 1):
             self.rates.before_step(epoch, number, len(keys))
             losses.append(self.learn(inputs, wanted))
             if not np.isfinite(losses[-1]):
@@ -90,8 +94,8 @@ class Course:
                 kept = 'the best weights so far' if self.keeper.keeps else 'the weights of the last whole epoch'
                 raise BadValue(f'the loss became {losses[-1]} in epoch {epoch + 1}, batch {number} of {len(keys)}; '
                                f'try a smaller learning rate. The network has {kept}')
-            bar.update(len(inputs))
-            if self.log_every and number % self.log_every == 0:
+            bar.update(len(keys[number - 1]))
+            if self.log_every and number % self.log_every == 0 and team.first:
                 log.info('epoch %d, batch %d of %d: loss %.4f', epoch + 1, number, len(keys),
                          np.mean(losses[-self.log_every:]))
         return losses, [len(batch) for batch in keys]
@@ -106,6 +110,14 @@ class Course:
 
     def _answers(self, shown: PictureSet | np.ndarray) -> torch.Tensor:
         """What the network puts out for pictures, or what its head does for stored features."""
+        team = self.learn.team
+        if team.size > 1 and len(shown) >= team.size:
+            own = team.share(np.arange(len(shown)))
+            part = Part(shown, own) if isinstance(shown, PictureSet) else shown[own]
+            return torch.cat(team.gather(self._own_answers(part)))
+        return self._own_answers(shown)
+
+    def _own_answers(self, shown: PictureSet | np.ndarray) -> torch.Tensor:
         device = self.learn.device
         if isinstance(shown, PictureSet):
             return output_of(self.dnn, shown, device, self.batch_size, None, 'scoring')

@@ -42,10 +42,16 @@ class DNN:
         Names of the classes, from the column 'condition' of the stimuli it was trained on.
     history : History or None
         What the last training left.
+    aux_heads : tuple of str
+        Paths of the last layers of auxiliary classifiers, whose outputs follow the main one in training.
+    aux_weight : float
+        What the loss of each of them counts with ``train(method='inception')``.
     """
 
     classes: list[str] | None = None        # set on the class for subclasses with an __init__ of their own
     history: History | None = None
+    aux_heads: tuple[str, ...] = ()
+    aux_weight: float = 0.3
 
     def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
                  img_size: tuple[int, int] | None = None, train_transform: Callable | None = None,
@@ -135,14 +141,20 @@ class DNN:
             Classes, or outputs of a regression.
         layer : str, optional
             What it replaces: a fully connected layer, or a whole classifier ('classifier'). The
-            last fully connected layer by default.
+            last fully connected layer by default, and with it those of auxiliary classifiers.
         rng : int, optional
             Seed of the initial weights.
         """
         head = heads.replace_head(self._network(), n_out, layer and self.layer2path(layer), rng)
+        for path in self.aux_paths() if layer is None else ():
+            heads.replace_head(self.model, n_out, path, rng)
         self.classes = None
         self._name_layers()
         return head
+
+    def aux_paths(self) -> list[str]:
+        """Paths of the last layers of the auxiliary classifiers that the network still has."""
+        return [path for path in self.aux_heads if _has(self._network(), tuple(path.split('.')))]
 
     def freeze(self, *layers: str) -> DNN:
         """Let layers stay as they are in training; all by default.
@@ -194,6 +206,7 @@ class DNN:
         """
         state = weights.read_state(fname)
         dnn = cls._empty(**kwargs)
+        cls._fit(dnn._network(), state)
         weights.load_into(dnn._network(), state, dnn.name)
         dnn._name_layers()
         dnn.classes = None
@@ -204,6 +217,10 @@ class DNN:
     def _empty(cls, **kwargs) -> DNN:
         """A network to be filled from a file."""
         return cls(**kwargs)
+
+    @staticmethod
+    def _fit(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+        """Make a network that is to be filled from a file like the one the file is of; here as it is."""
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """The forward pass of a batch of transformed pictures (n, 3, height, width)."""

@@ -45,8 +45,8 @@ def replace_head(model: nn.Module, n_out: int, path: str | None = None, rng: int
     return new
 
 
-def prepare_transfer(model: nn.Module, scenario: str, n_out: int | None, rng: int | None = None) -> list[nn.Parameter]:
-    """Set a network up for a scenario and return the parameters that learn.
+def prepare_transfer(dnn, scenario: str, n_out: int | None, rng: int | None = None) -> list[nn.Parameter]:
+    """Set a DNN up for a scenario and return the parameters that learn.
 
     Parameters
     ----------
@@ -56,8 +56,10 @@ def prepare_transfer(model: nn.Module, scenario: str, n_out: int | None, rng: in
         Outputs of a fresh head; None keeps the head and its weights.
     """
     choice('scenario', scenario, SCENARIOS)
-    model.requires_grad_(scenario != 'fixed')
+    model = dnn._network().requires_grad_(scenario != 'fixed')
     if n_out is not None:
-        replace_head(model, n_out, rng=rng)
+        dnn.replace_head(n_out, rng=rng)
+    for path in dnn.aux_paths() if scenario == 'fixed' else ():
+        model.get_submodule(path).requires_grad_(False)
     model.get_submodule(head_path(model)).requires_grad_(True)
     return [p for p in model.parameters() if p.requires_grad]

@@ -45,6 +45,28 @@ def residual_names(model: nn.Module) -> dict[str, tuple[str, ...]]:
     return names
 
 
+def child_names(model: nn.Module, leave_out: tuple[str, ...] = (),
+                count: dict[str, str] | None = None) -> dict[str, tuple[str, ...]]:
+    """Names of the parts of an Inception network: its children under their own names.
+
+    Parameters
+    ----------
+    leave_out : tuple of str
+        Children without a name of DNNBrain 1.0.
+    count : dict, optional
+        Beginning of a child's name ('Conv2d' of 'Conv2d_1a_3x3') -> what it is counted as ('conv').
+    """
+    names, counts = {}, dict.fromkeys((count or {}).values(), 0)
+    for child, _ in model.named_children():
+        if child in leave_out:
+            continue
+        kind = (count or {}).get(child.partition('_')[0])
+        if kind:
+            counts[kind] += 1
+        names[f'{kind}{counts[kind]}' if kind else child] = (child,)
+    return names
+
+
 def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((path, m) for path, m in model.named_modules() if not any(m.children()))
 

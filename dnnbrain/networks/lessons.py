@@ -14,15 +14,16 @@ from dnnbrain._checks import BadInput
 from dnnbrain.stimuli.images import PictureSet
 
 
-def shuffled_batches(n: int, batch_size: int, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
+def shuffled_batches(n: int, batch_size: int, rng: np.random.Generator,
+                     smallest: int = 2) -> list[list[tuple[int, int]]]:
     """Batches of (index, seed of its augmentation) for one epoch.
 
     A list, not a sampler: DataLoader walks through a sampler more than once when it has workers.
-    A last batch of one joins the one before it, since batch norm needs two.
+    A last batch of fewer than `smallest` joins the one before it, since batch norm needs two.
     """
     keys = list(zip(rng.permutation(n).tolist(), rng.integers(2 ** 62, size=n).tolist(), strict=True))
     cuts = [*range(0, n, batch_size), n]
-    if len(cuts) > 2 and cuts[-1] - cuts[-2] == 1:
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < smallest:
         del cuts[-2]
     return [keys[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
 

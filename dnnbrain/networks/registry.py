@@ -10,6 +10,7 @@ ZOO = {
     'alexnet': ('AlexNet',),
     'vgg': ('Vgg11', 'Vgg13', 'Vgg16', 'Vgg19', 'Vgg11_bn', 'Vgg13_bn', 'Vgg16_bn', 'Vgg19_bn'),
     'resnet': ('Resnet10', 'Resnet18', 'Resnet34', 'Resnet50', 'Resnet101', 'Resnet152'),
+    'inception': ('Googlenet', 'InceptionV3'),
 }
 NETWORKS = {name: f'dnnbrain.networks.zoo.{module}' for module, names in ZOO.items() for name in names}
 

@@ -8,6 +8,7 @@ import torch.nn as nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from dnnbrain._checks import BadType, BadValue, choice
+from dnnbrain.networks.parallel import ALONE, Team
 from dnnbrain.networks.state import as_model
 
 PRECISIONS = {'float32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -52,11 +53,20 @@ class Step:
     ----------
     precision : {'float32', 'bf16', 'fp16'}
         Of the forward and backward pass; parameters stay as they are.
+    aux_weight : float, optional
+        Weight of the losses of auxiliary outputs; without it they are not looked at.
+    team : Team
+        Processes that take a share of the batch each.
+    unused : bool
+        Whether parameters that learn may get no gradient; must be said when there are several processes.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: nn.Module, device: torch.device,
-                 precision: str = 'float32'):
+                 precision: str = 'float32', aux_weight: float | None = None, team: Team = ALONE,
+                 unused: bool = False):
         self.model, self.optimizer, self.loss_of, self.device = model, optimizer, loss_of, device
+        self.aux_weight, self.team = aux_weight, team
+        self._forward = team.joined(model, unused)
         self.dtype = PRECISIONS[choice('precision', precision, tuple(PRECISIONS))]
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == 'fp16')
 
@@ -66,10 +76,15 @@ class Step:
         return [p for group in self.optimizer.param_groups for p in group['params']]
 
     def loss(self, inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch."""
+        """The loss of a batch: of the output, and of the auxiliary outputs that come with it, weighted."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            output = self.model(as_model(self.model, inputs.to(self.device, non_blocking=True)))
-        return self.loss_of(output.float(), wanted.to(self.device))
+            output = self._forward(as_model(self.model, inputs.to(self.device, non_blocking=True)))
+        main, *auxiliary = output if isinstance(output, tuple) else (output,)
+        wanted = wanted.to(self.device)
+        loss = self.loss_of(main.float(), wanted)
+        if self.aux_weight is not None:
+            loss = loss + self.aux_weight * sum(self.loss_of(out.float(), wanted) for out in auxiliary)
+        return loss
 
     def loss_value(self, output: torch.Tensor, wanted: torch.Tensor) -> float:
         """The loss of what was put out before."""
@@ -80,12 +95,21 @@ class Step:
         """Learn from a batch; its loss before the step. Nothing is learnt from a loss that is not finite."""
         loss = self.loss(inputs, wanted)
         value = loss.item()
+        if self.team.size > 1:
+            own = self._weight(wanted)
+            summed, whole = self.team.total(own * value, own)
+            loss, value = loss * (own * self.team.size / whole), summed / whole
         if np.isfinite(value):
             self.optimizer.zero_grad()
             self.scaler.scale(loss).backward()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         return value
+
+    def _weight(self, wanted: torch.Tensor) -> float:
+        """By what the mean loss of this process counts among those of the others."""
+        weight = getattr(self.loss_of, 'weight', None)
+        return float(len(wanted) if weight is None else weight.cpu()[wanted].sum())
 
 
 class Rates:

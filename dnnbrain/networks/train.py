@@ -19,6 +19,7 @@ from dnnbrain.networks.extract import output_of
 from dnnbrain.networks.history import History
 from dnnbrain.networks.keeper import Keeper
 from dnnbrain.networks.lessons import FeatureLesson, PictureLesson
+from dnnbrain.networks.parallel import find_team
 from dnnbrain.networks.predict import class_names
 from dnnbrain.networks.state import pick_device, seeded, visiting
 from dnnbrain.networks.steps import Rates, Step, loss_function
@@ -26,7 +27,7 @@ from dnnbrain.networks.targets import fit_output, targets, vector_size
 from dnnbrain.stimuli.images import PictureSet
 from dnnbrain.stimuli.loaders import picture_set
 
-METHODS = ('tradition',)
+METHODS = ('tradition', 'inception')
 
 
 def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer | None = None,
@@ -50,8 +51,10 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     optimizer : torch Optimizer, optional
         Adam over all parameters by default, or that of the scheduler. What has
         ``requires_grad = False`` stays as it is, and frozen batch norm and dropout run in eval mode.
-    method : {'tradition'}
-        For networks with one output.
+    method : {'tradition', 'inception'}
+        'inception' also learns from the auxiliary classifiers of GoogLeNet (two, weight 0.3 each:
+        Szegedy et al. 2015) and InceptionV3 (one, 0.4); see `DNN.aux_heads`. 'tradition' from the
+        one output.
     target : array_like of shape (n_stim,) or (n_stim, n_out), optional
         Instead of the column 'label'.
     data_train : bool
@@ -59,7 +62,8 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     data_validation : Stimulus, ndarray or Dataset, optional
         Scored after each epoch, by its own labels or `target_validation`.
     batch_size : int
-        A last batch of a single stimulus joins the one before it (batch norm needs two).
+        Of all processes together, where ``torchrun`` or ``accelerate launch`` started several. A last
+        batch of a single stimulus (or with fewer than processes) joins the one before it.
     n_worker : int
         Processes that decode and augment; the result does not depend on it.
     device : str or torch.device, optional
@@ -105,9 +109,12 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         network then has the best weights, or those of the last whole epoch.
     """
     choice('method', method, METHODS)
+    team = find_team()
     if n_epoch < 1 or batch_size < 1 or (log_every is not None and log_every < 1):
         raise BadValue('n_epoch, batch_size and log_every must be at least 1, '
                        f'not {n_epoch}, {batch_size}, {log_every}')
+    if min(batch_size, len(data)) < team.size:
+        raise BadValue(f'{team.size} processes cannot share batches of {min(batch_size, len(data))}; start fewer')
     model, device = dnn._network(), pick_device(dnn._network(), device)
     y = targets(data, target, task, 'data')
     looked_at = picture_set(data, dnn.test_transform)
@@ -117,6 +124,8 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         judged['validation'] = (picture_set(data_validation, dnn.test_transform), y_validation)
     n_out = _fit_together(dnn, looked_at, {'data': y} | {f'data_{key}': values for key, (_, values) in judged.items()},
                           task, device)
+    if method == 'inception':
+        _check_auxiliaries(dnn, n_out, task, class_weight)
     optimizer = _checked(optimizer or getattr(scheduler, 'optimizer', None), model)
     rates = Rates(optimizer, scheduler, warmup)
     loss_of = loss_function(task, y, n_out, class_weight, label_smoothing).to(device)
@@ -125,12 +134,16 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
                 'task': task, 'batch_size': batch_size, 'augment': augment, 'precision': precision, 'rng': rng}
     trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
-    with visiting(model, device), seeded(rng, device) as seed, ExitStack() as stack:
-        order = np.random.default_rng(seed)
-        learn = Step(head, optimizer, loss_of, device, precision)
+    with visiting(model, device), seeded(rng, device) as seed, team.one_batch(model), ExitStack() as stack:
+        order = np.random.default_rng(team.agreed(seed))
+        if not team.first:
+            torch.manual_seed(seed + team.rank)         # dropout of its own
+        team.equalise(model)
+        learn = Step(head, optimizer, loss_of, device, precision, dnn.aux_weight if method == 'inception' else None,
+                     team, unused=bool(dnn.aux_heads) and method == 'tradition' and not cache_features)
         parts = {'model': model, 'optimizer': optimizer, 'keeper': keeper, 'scaler': learn.scaler}
         parts |= {} if scheduler is None else {'scheduler': scheduler}
-        saved = Checkpoint(checkpoint, parts, order, device, settings)
+        saved = Checkpoint(checkpoint, parts, order, device, settings, team)
         if cache_features:
             features = stack.enter_context(Features(trunk, device, batch_size))
             lesson = FeatureLesson(features.of(looked_at), y)
@@ -155,6 +168,18 @@ def _fit_together(dnn, pictures: PictureSet, wanted: dict[str, np.ndarray], task
     for owner, values in wanted.items():
         fit_output(values, n_out, task, owner, dnn.name)
     return n_out
+
+
+def _check_auxiliaries(dnn, n_out: int, task: str, class_weight) -> None:
+    """Refuse auxiliary classifiers that cannot learn what the head learns."""
+    if not dnn.aux_paths():
+        raise BadValue(f"method='inception' needs auxiliary classifiers, and {dnn.name} has none; "
+                       "use method='tradition'")
+    for path in dnn.aux_paths():
+        n = dnn.model.get_submodule(path).out_features
+        if n != n_out and (task == 'regression' or class_weight is not None or n < n_out):
+            raise BadValue(f'the auxiliary classifier {path} of {dnn.name} puts out {n} values and its head {n_out}; '
+                           f'dnn.replace_head({n_out}) replaces them together')
 
 
 def _checked(optimizer, model: nn.Module) -> torch.optim.Optimizer:

@@ -141,3 +141,16 @@ class ArraySet(PictureSet):
     def picture(self, index: int) -> Image.Image:
         picture = self.pictures[index].transpose(1, 2, 0)
         return to_rgb(Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture))
+
+
+class Part(PictureSet):
+    """Some pictures of a set, by their indices."""
+
+    def __init__(self, whole: PictureSet, indices):
+        self.whole, self.indices = whole, np.asarray(indices)
+        super().__init__(len(self.indices), None if whole.labels is None else whole.labels[self.indices],
+                         whole.transform)
+        self.forkable, self.threadable, self.ready = whole.forkable, whole.threadable, whole.ready
+
+    def picture(self, index: int) -> Image.Image:
+        return self.whole.picture(int(self.indices[index]))

@@ -230,11 +230,11 @@ class TestFrozen:
 
     @pytest.mark.parametrize('scenario', ['finetune', 'fixed', 'scratch'])
     def test_scenarios(self, net, scenario):
-        learning = prepare_transfer(net.model, scenario, 5, rng=0)
+        learning = prepare_transfer(net, scenario, 5, rng=0)
         assert net.model[6].out_features == 5 and net.model[6].weight.requires_grad
         assert len(learning) == (2 if scenario == 'fixed' else 6)
         kept = net.model[6]
-        prepare_transfer(net.model, scenario, None)
+        prepare_transfer(net, scenario, None)
         assert net.model[6] is kept and kept.weight.requires_grad
 
     def test_everything_frozen(self, net, rng):
@@ -310,7 +310,7 @@ def test_last_batch_of_one_joins_the_one_before():
     ({'task': 'regression'}, BadValue, 'data has 1 values per stimulus, but DNN puts out 3'),
     ({'task': 'regression', 'target': np.full((4, 3), np.nan)}, BadValue, 'must be finite'),
     ({'task': 'ranking'}, BadValue, "'ranking' is not known"),
-    ({'method': 'inception'}, BadValue, "'inception' is not known"),
+    ({'method': 'inception'}, BadValue, "needs auxiliary classifiers, and DNN has none"),
     ({'n_epoch': 0}, BadValue, 'n_epoch, batch_size and log_every must be at least 1'),
     ({'device': 'warp'}, BadValue, "device 'warp' is not available"),
     ({'data_validation': np.zeros((2, 3, 12, 12), np.uint8), 'target_validation': [0, 9]}, BadValue,

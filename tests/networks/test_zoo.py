@@ -15,6 +15,7 @@ from dnnbrain.dnn import models
 from dnnbrain.networks.registry import NETWORKS, get_dnn, network_class
 from dnnbrain.networks.summary import layer_table
 
+INIT = dict.fromkeys(('googlenet', 'inception_v3'), {'init_weights': True})       # or torchvision warns
 PINNED = json.loads((Path(__file__).parent / 'layers.json').read_text())
 
 
@@ -45,14 +46,15 @@ def test_architecture_and_transforms_are_torchvisions(name):
     network = network_class(name)
     dnn = network._empty()
     with torch.device('meta'):
-        names = list(tv.get_model(network.arch).state_dict())
+        names = list(tv.get_model(network.arch, **INIT.get(network.arch, {})).state_dict())
     assert list(dnn.model.state_dict()) == names
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8))
-    assert dnn.img_size == (224, 224)
-    pixels = np.asarray(picture.resize((224, 224), Image.Resampling.BILINEAR)) / 255
+    side = 299 if name == 'InceptionV3' else 224
+    assert dnn.img_size == (side, side)
+    pixels = np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)) / 255
     expected = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(dnn.test_transform(picture).permute(1, 2, 0), expected, atol=1e-5)
-    assert dnn.train_transform(picture).shape == (3, 224, 224)
+    assert dnn.train_transform(picture).shape == (3, side, side)
     published = network._empty(preprocess='weights').test_transform(picture)
     assert torch.equal(published, tv.get_model_weights(network.arch).IMAGENET1K_V1.transforms()(picture))
 

@@ -68,6 +68,7 @@ class PublishedNet(DNN):
     def _pretrained(cls) -> nn.Module:
         state = weights.find_pretrained(f'{cls.arch}.pth', cls._published_weights().url if cls.published else None)
         model = cls._unset()
+        cls._fit(model, state)
         weights.load_into(model, state, cls.__name__)
         return model
 
