@@ -19,14 +19,15 @@ PUBLIC = {
     'dnnbrain.dnn.core': 'Stimulus Activation Mask',
     'dnnbrain.dnn.models': '''DNN AlexNet Vgg11 Vgg13 Vgg16 Vgg19 Vgg11_bn Vgg13_bn Vgg16_bn Vgg19_bn VGG11 VGG13 VGG16
                               VGG19 VGG11_bn VGG13_bn VGG16_bn VGG19_bn Resnet10 Resnet18 Resnet34 Resnet50 Resnet101
-                              Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152''',
+                              Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152 Googlenet
+                              InceptionV3''',
     'dnnbrain.dnn.base': 'ImageSet VideoSet array_statistic correlation_score dnn_mask',
     'dnnbrain.brain.core': 'BrainEncoder',
     'dnnbrain.brain.io': 'load_brainimg save_brainimg',
     'dnnbrain.io.fileio': 'StimulusFile ActivationFile MaskFile RoiFile RdmFile',
     'dnnbrain.utils.util': 'gen_dmask',
     'dnnbrain.datasets': 'digits simulate_subject',
-    'dnnbrain.viz': 'plot_history plot_layer_maps',
+    'dnnbrain.viz': 'plot_history plot_layer_maps show_predictions',
 }
 
 
@@ -42,7 +43,7 @@ def test_public_names(path):
 
 
 def test_commands_and_launchers_agree():
-    assert set(COMMANDS) == {'dnn_train', 'dnn_act', 'db_encode', 'db_info'}
+    assert set(COMMANDS) == {'dnn_train', 'dnn_finetune', 'dnn_act', 'db_encode', 'db_info'}
     assert {f.name for f in (ROOT / 'bin').iterdir()} == set(COMMANDS)
     for name, target in COMMANDS.items():
         assert target == f'dnnbrain.cli.{name}:main'

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from dnnbrain._checks import BadValue, integers, output_folder
+from dnnbrain._checks import BadValue, integers
+from dnnbrain.stimuli.picture_files import write_pictures
 from dnnbrain.stimuli.stimulus import Stimulus
 
 
@@ -31,21 +31,18 @@ def digits(folder, classes: Sequence[int] = tuple(range(10))) -> Stimulus:
     """
     from PIL import Image
     from sklearn.datasets import load_digits
-    folder = output_folder(folder)
     classes = integers(classes, 'classes').tolist()
     if set(classes) - set(range(10)) or len(set(classes)) < len(classes):
         raise BadValue(f'classes must be different digits from 0 to 9, not {classes}')
     bunch = load_digits()
-    ids, labels = [], []
-    for label, digit in enumerate(classes):
-        (folder / 'pictures' / str(digit)).mkdir(parents=True, exist_ok=True)
-        for number in np.flatnonzero(bunch.target == digit):
-            ids.append(f'{digit}/{number:04d}.png')
-            labels.append(label)
-            gray = np.round(bunch.images[number] * (255 / 16)).astype(np.uint8)
-            Image.fromarray(gray).save(folder / 'pictures' / ids[-1])
-    stim = Stimulus({'type': 'image', 'path': 'pictures', 'title': 'handwritten digits'},
-                    {'stimID': ids, 'label': labels, 'condition': [name.split('/')[0] for name in ids]})
-    stim.save(Path(folder) / 'digits.stim.csv')
-    stim.load(Path(folder) / 'digits.stim.csv')
+
+    def rows():
+        for label, digit in enumerate(classes):
+            for number in np.flatnonzero(bunch.target == digit):
+                gray = np.round(bunch.images[number] * (255 / 16)).astype(np.uint8)
+                yield Image.fromarray(gray), {'stimID': f'{digit}/{number:04d}.png', 'label': label,
+                                              'condition': str(digit)}
+
+    stim = Stimulus()
+    stim.load(write_pictures(folder, rows(), 'digits', title='handwritten digits'))
     return stim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.extract import BATCH_SIZE, output_of
@@ -33,7 +34,7 @@ def predict(dnn, stimuli, top: int = 1, *, device=None, batch_size: int = BATCH_
     """
     if isinstance(stimuli, str) or hasattr(stimuli, '__fspath__'):
         ids, stimuli = [str(stimuli)], _one(read_rgb(stimuli))
-    elif hasattr(stimuli, 'mode') and hasattr(stimuli, 'size'):
+    elif isinstance(stimuli, Image.Image):
         ids, stimuli = [0], _one(to_rgb(stimuli))
     else:
         ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else np.arange(len(stimuli))

@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from dnnbrain._checks import BadValue
 from dnnbrain.networks.state import home_of, visiting
 
 
@@ -25,6 +26,8 @@ def layer_table(dnn) -> pd.DataFrame:
         convolutions, products and attention in it).
     """
     shapes, home = {}, home_of(dnn._network())
+    if dnn.img_size is None:
+        raise BadValue(f'{dnn.name} has no img_size; set it to the (height, width) of its pictures')
     paths = {layer: dnn.layer2path(layer) for layer in dnn.layers}
 
     def note(layer):

@@ -1,4 +1,4 @@
-"""Random parts of a table with the same mixture of a column."""
+"""Random parts of a table: with the same mixture of a column, or with each of its values equally often."""
 
 from __future__ import annotations
 
@@ -40,6 +40,41 @@ def split_rows(ids, strata, fractions: Sequence[float], rng=None) -> list[np.nda
     if any(len(part) == 0 for part in parts):
         raise BadValue(f'{len(unique)} stimuli are too few for parts of {fractions.tolist()}')
     return parts
+
+
+def sample_rows(values, n: int, rng=None) -> np.ndarray:
+    """Rows of a random part with every value equally often, sorted.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_row,)
+        NaN is a value like any other.
+    n : int
+        Where it is no multiple of the number of values, some have one row more; which, is drawn
+        from those that hold enough.
+    rng : int or Generator, optional
+
+    Raises
+    ------
+    BadValue
+        There are fewer than `n` rows, or a value has too few.
+    """
+    if not isinstance(n, int | np.integer) or not 1 <= n <= len(values):
+        raise BadValue(f'n must be a whole number from 1 to {len(values)}, the stimuli there are, not {n!r}')
+    rng = np.random.default_rng(rng)
+    distinct, stratum, held = np.unique(values, return_inverse=True, return_counts=True)
+    each, over = divmod(int(n), len(distinct))
+    richer = np.flatnonzero(held > each)
+    needed = each if len(richer) >= over else each + 1
+    short = np.flatnonzero(held < needed)
+    if short.size:
+        most = held.min() * len(distinct) + np.count_nonzero(held > held.min())
+        raise BadValue(f'{distinct[short[0]].item()!r} has {held[short[0]]} stimuli, but {needed} are needed for a '
+                       f'balanced part of {n}; ask for at most {most}')
+    counts = np.full(len(distinct), each)
+    counts[rng.choice(richer, over, replace=False)] += 1
+    return np.sort(np.concatenate([rng.choice(np.flatnonzero(stratum == number), count, replace=False)
+                                   for number, count in enumerate(counts)]))
 
 
 def _apportion(n: int, shares: np.ndarray, debt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

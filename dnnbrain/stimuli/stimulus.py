@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from dnnbrain._checks import BadPath, BadType, BadValue, choice, rows
+from dnnbrain._checks import BadType, BadValue, choice, rows
 from dnnbrain.io.stim_csv import TYPES, read_stim_csv, typed_column, write_stim_csv
-from dnnbrain.stimuli.splitting import split_rows
-
-SUFFIXES = {
-    'image': ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'),
-    'video_clip': ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'),
-    'audio': ('.aif', '.aiff', '.flac', '.mp3', '.ogg', '.wav'),
-}
+from dnnbrain.stimuli.folders import folder_table, inside, relative, same
+from dnnbrain.stimuli.sheet import show
+from dnnbrain.stimuli.splitting import sample_rows, split_rows
 
 
 class Stimulus:
@@ -70,25 +65,32 @@ class Stimulus:
         Subfolders, sorted by name, become condition (their name) and label (0, 1, ...); files
         below them are found at any depth. Hidden files and files of other kinds are ignored.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise BadPath(f'folder {str(folder)!r} does not exist')
-        suffixes = SUFFIXES[choice('stimulus type', type, tuple(SUFFIXES))]
-        categories = sorted(d for d in folder.iterdir() if d.is_dir() and not d.name.startswith('.'))
-        files = {c.name: _files_below(c, suffixes) for c in categories}
-        loose = [f for f in sorted(folder.iterdir()) if f.is_file() and _is_stimulus(f, folder, suffixes)]
-        if loose and categories:
-            raise BadValue(f'folder {str(folder)!r} holds files ({loose[0].name}) beside category folders; '
-                           'move them into one')
-        empty = [name for name, found in files.items() if not found]
-        if empty or not (files or loose):
-            raise BadValue(f'no {type} files in {str(folder)!r}: {", ".join(empty) or "it is empty"}; '
-                           f'looked for {", ".join(suffixes)}')
-        table = {'stimID': [f.relative_to(folder).as_posix() for f in sum(files.values(), loose)]}
-        if files:
-            table['label'] = np.repeat(np.arange(len(files)), [len(found) for found in files.values()])
-            table['condition'] = [name for name, found in files.items() for _ in found]
-        return cls({'type': type, 'path': str(folder)}, table)
+        return cls({'type': type, 'path': str(folder)}, folder_table(folder, type))
+
+    @classmethod
+    def from_dataset(cls, dataset, folder) -> Stimulus:
+        """Write the pictures of a torch Dataset as PNG files with a table, one at a time.
+
+        Parameters
+        ----------
+        dataset : Dataset of (picture, label)
+            Pictures from PIL, or tensors (3 or 1, height, width), float from 0 to 1 or uint8.
+        folder : str or Path
+            Made if missing. Gets ``pictures/`` and ``stimuli.stim.csv``.
+
+        Returns
+        -------
+        stim : Stimulus
+            Columns stimID ('dog/0042.png', numbered from 0 as in the Dataset), label, and condition if
+            the Dataset has a list `classes`. Without one, subfolders are named by label; labels
+            that are no whole numbers (regression) have none.
+        """
+        from dnnbrain.stimuli.picture_files import write_dataset
+        stim = cls()
+        stim.load(write_dataset(dataset, folder))
+        return stim
+
+    show = show
 
     def load(self, fname) -> None:
         """Replace what is here by a ``.stim.csv``."""
@@ -100,8 +102,8 @@ class Stimulus:
         header = {'type': self.type, 'path': ''} | self.header
         path = Path(header['path'])
         target = Path(fname).absolute().parent
-        if not path.is_absolute() and self.path.exists() and not _same(self.path, target / path):
-            header['path'] = str(_relative(self.path, target))
+        if not path.is_absolute() and self.path.exists() and not same(self.path, target / path):
+            header['path'] = str(relative(self.path, target))
         write_stim_csv(fname, header, self.data)
 
     @property
@@ -121,8 +123,9 @@ class Stimulus:
         """The file of each row; for video the film, once."""
         if self.type == 'video':
             return [self.path]
+        place = Path.joinpath if self.allow_outside else inside
         folder = self.path
-        return [folder / self._safe(str(name)) for name in self.get('stimID')]
+        return [place(folder, str(name)) for name in self.get('stimID')]
 
     def check_files(self, decode: bool = True) -> pd.DataFrame:
         """All stimuli whose file is missing or unreadable, at once.
@@ -197,6 +200,20 @@ class Stimulus:
         strata = None if by is None else self.get(by)
         return tuple(self[part] for part in split_rows(self.get('stimID'), strata, fractions, rng))
 
+    def sample(self, n: int, by: str | None = 'label', rng=None) -> Stimulus:
+        """A random part of `n` rows with every value of `by` equally often, rows in their original order.
+
+        Parameters
+        ----------
+        n : int
+            Where it is no multiple of the number of values, `rng` draws which have one row more.
+        by : str or None
+            Column to balance; None draws from all rows alike.
+        rng : int or Generator, optional
+        """
+        values = np.zeros(len(self)) if by is None else self.get(by)
+        return self[sample_rows(values, n, rng)]
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -228,12 +245,6 @@ class Stimulus:
     def _known(self, item: str) -> str:
         return choice('column', item, self.items, owner='the stimulus table')
 
-    def _safe(self, name: str) -> str:
-        if not self.allow_outside and (Path(name).is_absolute() or '..' in Path(name).parts):
-            raise BadValue(f'stimID {name!r} leaves the folder of the stimuli; put the file inside, '
-                           'or set stim.allow_outside = True if you trust this table')
-        return name
-
     def __repr__(self) -> str:
         return f'<Stimulus: {len(self)} x {self.type} in {str(self.path)!r}>\n{self.data}'
 
@@ -242,27 +253,3 @@ def _same_lengths(columns: dict) -> None:
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise BadValue(f'columns must have the same length, not {lengths}')
-
-
-def _is_stimulus(file: Path, root: Path, suffixes: tuple[str, ...]) -> bool:
-    hidden = any(part.startswith('.') for part in file.relative_to(root).parts)
-    return file.is_file() and file.suffix.lower() in suffixes and not hidden
-
-
-def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    return sorted(f for f in folder.rglob('*') if _is_stimulus(f, folder, suffixes))
-
-
-def _relative(path: Path, start: Path) -> Path:
-    """`path` as seen from `start`, or absolute where there is no way (another drive).
-
-    Links are followed in both: '..' leads out of the folder that a link means, not of the link.
-    """
-    try:
-        return Path(os.path.relpath(os.path.realpath(path), os.path.realpath(start)))
-    except ValueError:
-        return path
-
-
-def _same(path: Path, other: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)

@@ -201,6 +201,69 @@ class TestSplit:
             stim.split(0.5, by='category')
 
 
+class TestSample:
+    def table(self, *held):
+        label = np.random.default_rng(5).permutation(np.repeat(np.arange(len(held)), held))
+        return Stimulus({'type': 'image'}, {'stimID': [f'{i}.png' for i in range(len(label))], 'label': label})
+
+    def counts(self, stim, n, rng):
+        return np.bincount(stim.sample(n, rng=rng).get('label'), minlength=stim.get('label').max() + 1).tolist()
+
+    def test_balanced_in_order_seeded(self):
+        stim = self.table(30, 8, 11)
+        part = stim.sample(24, rng=0)
+        assert np.bincount(part.get('label')).tolist() == [8, 8, 8]
+        ids = stim.get('stimID').tolist()
+        places = [ids.index(name) for name in part.get('stimID')]
+        assert places == sorted(set(places)) and part.get('label').tolist() == stim.get('label')[places].tolist()
+        assert part.data.equals(stim.sample(24, rng=0).data) and not part.data.equals(stim.sample(24, rng=1).data)
+
+    def test_who_gets_one_more_is_drawn(self):
+        found = [tuple(self.counts(self.table(9, 9, 9), 7, seed)) for seed in range(300)]
+        assert set(found) == {(3, 2, 2), (2, 3, 2), (2, 2, 3)}
+        # each with probability 1/3: 5 standard deviations of 300 draws are 41
+        assert all(abs(found.count(kind) - 100) < 41 for kind in set(found))
+        assert {tuple(self.counts(self.table(2, 5), 5, seed)) for seed in range(20)} == {(2, 3)}     # of what is there
+        assert {sum(self.counts(self.table(4, 4, 4), 2, seed)) for seed in range(20)} == {2}
+
+    @pytest.mark.parametrize('by', ['label', None])
+    def test_every_row_is_as_probable(self, by):
+        stim = self.table(20, 20)
+        drawn = np.mean([np.isin(stim.get('stimID'), stim.sample(10, by, rng=seed).get('stimID'))
+                         for seed in range(400)], axis=0)
+        assert (np.abs(drawn - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 400)).all()
+
+    def test_by_other_columns(self, stim):
+        stim.set('rating', [np.nan, 1.5, 1.5, 1.5] * 3)
+        ratings = stim.sample(6, by='rating', rng=0).get('rating')
+        assert np.isnan(ratings).sum() == 3 and (ratings == 1.5).sum() == 3
+        assert sorted(stim.sample(4, by='condition', rng=0).get('condition')) == ['cat', 'cat', 'dog', 'dog']
+        assert stim.sample(12, rng=0).data.equals(stim.data) and len(stim.sample(5, by=None, rng=0)) == 5
+
+    def test_the_refusal_says_what_is_possible(self, rng):
+        """The largest n in the sentence can be drawn, one more cannot."""
+        for held in rng.integers(1, 9, (20, 4)):
+            if len(set(held)) == 1:
+                continue
+            stim = self.table(*held)
+            with pytest.raises(BadValue) as refused:
+                stim.sample(sum(held), rng=0)
+            most = int(str(refused.value).split()[-1])
+            assert max(self.counts(stim, most, 0)) - min(self.counts(stim, most, 0)) <= 1
+            with pytest.raises(BadValue):
+                stim.sample(most + 1, rng=0)
+
+    def test_mistakes(self, stim):
+        part = stim[[0, 1, 3, 5, 7]]
+        with pytest.raises(BadValue, match="'cat' has 1 stimuli, but 2 are needed for a balanced part of 4; .* most 3"):
+            part.sample(4, by='condition')
+        for n in (0, -1, 13, 2.5):
+            with pytest.raises(BadValue, match=f'whole number from 1 to 12, the stimuli there are, not {n}'):
+                stim.sample(n)
+        with pytest.raises(BadValue, match='not in the stimulus table'):
+            stim.sample(2, by='category')
+
+
 class TestPath:
     def test_beside_the_table_first_then_the_working_directory(self, tmp_path, monkeypatch):
         for place in ('table/img', 'cwd/img', 'cwd/other'):

@@ -181,6 +181,12 @@ def test_video_table(film, tmp_path, tiny):
     assert 'frame 200' in stim.check_files()['problem'][0]
 
 
+def test_a_sheet_of_frames(film):
+    figure = Stimulus({'type': 'video', 'path': str(film)}, {'stimID': [60, 1, 30]}).show()
+    assert [(axes.get_title(), number_in(axes.images[0].get_array())) for axes in figure.axes] == \
+        [('60', 60), ('1', 1), ('30', 30)]
+
+
 def test_training_on_frames_with_workers_sees_the_same_frames(film, tiny):
     import copy
     stim = Stimulus({'type': 'video', 'path': str(film)}, {'stimID': range(1, 41), 'label': [k % 3 for k in range(40)]})
