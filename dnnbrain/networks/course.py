@@ -49,10 +49,12 @@ class Course:
     batch_size: int
     log_every: int | None = None
     callback: Callable | None = None
+    settings: dict | None = None
 
     def run(self, n_epoch: int) -> History:
         """Train until the end, until patience is over, or until the callback says so."""
         history = History()
+        history.settings = self.settings or {}
         self.saved.resume(history)
         team = self.learn.team
         n_done = len(history['epoch_loss'])

@@ -22,11 +22,17 @@ class History(dict):
     seconds : per epoch
     best_epoch : the epoch (from 1) whose weights the network has, or that validated best; None
         without validation
+
+    Attributes
+    ----------
+    settings : dict
+        What `train` was asked for, as plain values.
     """
 
     def __init__(self, **values):
         super().__init__(step_loss=[], **{key: [] for key in PER_EPOCH}, best_epoch=None)
         self.update(values)
+        self.settings: dict = {}
 
     def table(self) -> pd.DataFrame:
         """A row per epoch; a column 'lr' for one group of the optimizer, lr_1, lr_2, ... for several."""

@@ -112,6 +112,12 @@ class Step:
         return float(len(wanted) if weight is None else weight.cpu()[wanted].sum())
 
 
+def plain_groups(optimizer: torch.optim.Optimizer) -> list[dict]:
+    """The settings of each group of an optimizer that are plain values, such as lr and momentum."""
+    return [{key: list(value) if isinstance(value, tuple) else value for key, value in group.items()
+             if isinstance(value, int | float | str | bool | tuple)} for group in optimizer.param_groups]
+
+
 class Rates:
     """Learning rates from step to step: a gradual start from zero, then what a scheduler says.
 

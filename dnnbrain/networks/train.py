@@ -22,7 +22,7 @@ from dnnbrain.networks.lessons import FeatureLesson, PictureLesson
 from dnnbrain.networks.parallel import find_team
 from dnnbrain.networks.predict import class_names
 from dnnbrain.networks.state import pick_device, seeded, visiting
-from dnnbrain.networks.steps import Rates, Step, loss_function
+from dnnbrain.networks.steps import Rates, Step, loss_function, plain_groups
 from dnnbrain.networks.targets import fit_output, targets, vector_size
 from dnnbrain.stimuli.images import PictureSet
 from dnnbrain.stimuli.loaders import picture_set
@@ -132,6 +132,14 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     keeper = Keeper(model, keep_best, patience, 'validation' in judged)
     settings = {'network': dnn.name, 'n_param': sum(p.numel() for p in model.parameters()), 'n_stim': len(y),
                 'task': task, 'batch_size': batch_size, 'augment': augment, 'precision': precision, 'rng': rng}
+    told = settings | {
+        'n_epoch': n_epoch, 'method': method, 'cache_features': cache_features, 'n_process': team.size,
+        'n_validation': len(judged['validation'][1]) if 'validation' in judged else 0,
+        'n_learning': sum(p.numel() for group in optimizer.param_groups for p in group['params'] if p.requires_grad),
+        'optimizer': type(optimizer).__name__, 'groups': plain_groups(optimizer),
+        'scheduler': None if scheduler is None else type(scheduler).__name__, 'warmup': warmup,
+        'class_weight': class_weight if isinstance(class_weight, str | None) else np.asarray(class_weight).tolist(),
+        'label_smoothing': label_smoothing, 'keep_best': keep_best, 'patience': patience}
     trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
     with visiting(model, device), seeded(rng, device) as seed, team.one_batch(model), ExitStack() as stack:
@@ -154,7 +162,7 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
             if lesson.n_worker:
                 gc.collect()        # what a forked worker frees may wait for threads it does not have
         dnn.history = Course(dnn, lesson, judged, task, learn, rates, keeper, saved, order, batch_size, log_every,
-                             callback).run(n_epoch)
+                             callback, told).run(n_epoch)
     if task == 'classification' and target is None:
         dnn.classes = class_names(data, n_out)
     return dnn.history

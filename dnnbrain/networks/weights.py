@@ -16,6 +16,8 @@ import torch.nn as nn
 from dnnbrain._checks import BadPath, BadValue, existing_file, has_suffix, listing, writable_file
 from dnnbrain.io.atomic import atomic
 
+SUFFIXES = ('.pth', '.pt', '.safetensors')
+
 
 def models_folder() -> Path | None:
     """``$DNNBRAIN_DATA/models``, read when used; None if the variable is not set."""
@@ -58,8 +60,10 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
 
 
 def read_state(fname) -> dict[str, torch.Tensor]:
-    """Tensors by name from a ``.pth``; never runs code from the file."""
-    path = existing_file(has_suffix(fname, ['.pth', '.pt'], 'weights file'), 'weights file')
+    """Tensors by name from a ``.pth`` or ``.safetensors``; never runs code from the file."""
+    path = existing_file(has_suffix(fname, SUFFIXES, 'weights file'), 'weights file')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path)
     state = read_plain(path, 'weights file', 'save model.state_dict()')
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise BadValue(f'weights file {str(path)!r} does not hold a state dict; save model.state_dict()')
@@ -77,11 +81,25 @@ def read_plain(path: Path, argument: str, hint: str):
 
 
 def write_state(model: nn.Module, fname) -> None:
-    """A plain state dict that `torch.load` and `load_state_dict` accept."""
-    path = writable_file(has_suffix(fname, ['.pth', '.pt'], 'weights file'), 'weights file')
+    """A plain state dict that `load_state_dict` accepts, by `torch.save`, or as safetensors by its suffix."""
+    path = writable_file(has_suffix(fname, SUFFIXES, 'weights file'), 'weights file')
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     with atomic(path) as part:
-        torch.save(state, part)
+        if path.suffix == '.safetensors':
+            from safetensors.torch import save_file
+            save_file({name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()},
+                      part, {'format': 'pt'})    # clones, since the format knows no tensors that share memory
+        else:
+            torch.save(state, part)
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise BadValue(f'weights file {str(path)!r} is truncated or not of safetensors ({error})') from None
 
 
 def load_into(model: nn.Module, state: dict[str, torch.Tensor], owner: str) -> None:
