@@ -37,7 +37,7 @@ from dnnbrain.cli._common import Positive, command, device_options, network_opti
 @option('-log', type=click.IntRange(min=1), metavar='N', help='With -v: say the loss every N steps.')
 @device_options
 @option('-out', required=True, metavar='FILE',
-        help='The trained network (.pth); its history goes beside it (.history.csv, .history.png).')
+        help='The trained network (.pth, .safetensors); its history goes beside it (.history.csv, .history.png).')
 def main(net, weights, seed, stim, val, task, scenario, layer, keep_head, epoch, optim, lr, lr_layer, momentum, sched,
          warmup, batch, precision, augment, cache, best, patience, checkpoint, resume, log, device, worker, out):
     """Train a network on one's own stimuli, and save it with its history."""
@@ -52,7 +52,7 @@ def main(net, weights, seed, stim, val, task, scenario, layer, keep_head, epoch,
         raise BadValue('-resume needs -checkpoint, the file to go on from')
     if checkpoint and Path(checkpoint).exists() and not resume:
         raise BadValue(f'-checkpoint {checkpoint!r} exists; give -resume to go on from it, or remove it')
-    out = writable_file(has_suffix(out, ['.pth'], '-out'), '-out')
+    out = writable_file(has_suffix(out, ['.pth', '.safetensors'], '-out'), '-out')
     record, curve = (writable_file(out.with_suffix(f'.history.{kind}'), 'history file') for kind in ('csv', 'png'))
     stimuli, validation = Stimulus(), Stimulus() if val else None
     stimuli.load(stim)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from dnnbrain._checks import BadValue
 
 Split = tuple[np.ndarray, np.ndarray]
 
 
-def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
+def folds(n: int, cv=5, groups=None, rng: int | None = 0, labels=None) -> list[Split]:
     """(train rows, test rows) of each fold.
 
     Parameters
@@ -25,6 +25,8 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
         Runs, sessions, repeated stimuli: what must not be on both sides of a fold.
     rng : int or None
         Seed of the shuffling.
+    labels : array_like of shape (n,), optional
+        Classes that are to be mixed alike in every fold.
 
     Raises
     ------
@@ -39,16 +41,18 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0) -> list[Split]:
         if not 2 <= cv <= n_unit:
             raise BadValue(f'cv must be from 2 to the number of {"samples" if groups is None else "groups"} '
                            f'({n_unit}), not {cv}')
-        maker = KFold if groups is None else GroupKFold
+        maker = {(False, False): KFold, (True, False): GroupKFold, (False, True): StratifiedKFold,
+                 (True, True): StratifiedGroupKFold}[groups is not None, labels is not None]
         cv = maker(int(cv), shuffle=True, random_state=rng)
     elif isinstance(cv, str) or not hasattr(cv, 'split'):
         raise BadValue(f'cv must be a number of folds or an sklearn splitter, not {cv!r}')
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'The groups parameter is ignored')      # looked after below
-            splits = [(np.asarray(train), np.asarray(test)) for train, test in cv.split(np.zeros(n), None, groups)]
+            splits = [(np.asarray(train), np.asarray(test)) for train, test in cv.split(np.zeros(n), labels, groups)]
     except (TypeError, ValueError) as error:
-        raise BadValue(f'{type(cv).__name__} cannot split {n} samples without labels: {error}') from None
+        without = '' if labels is not None else ' without labels'
+        raise BadValue(f'{type(cv).__name__} cannot split {n} samples{without}: {error}') from None
     for train, test in splits:
         shared = [] if groups is None else np.intersect1d(np.asarray(groups)[train], np.asarray(groups)[test])
         if len(shared):

@@ -10,40 +10,53 @@ import torch.nn as nn
 from torch import fx
 
 from dnnbrain._checks import BadType, BadValue
+from dnnbrain.networks.blueprint import describe_module
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.state import home_of, visiting
+from dnnbrain.networks.structure import plan_of
 
 
 class _Tracer(fx.Tracer):
-    """Opens only the modules that hold the one to cut behind; all others stay as they are, hooks included."""
+    """Opens only the modules that hold those to cut behind; all others stay as they are, hooks included."""
 
-    def __init__(self, path: str):
+    def __init__(self, paths: list[str]):
         super().__init__()
-        self.path = path
+        self.paths = paths
 
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
-        return not self.path.startswith(path + '.')
+        return not any(wanted.startswith(path + '.') for wanted in self.paths)
 
 
-def cut(model: nn.Module, path: str, call: int, owner: str) -> nn.Module:
-    """A copy of a model that ends with what a module puts out; what comes after it is gone.
+def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
+    """A copy of a model that ends with what modules put out; what comes after them is gone.
 
     Parameters
     ----------
-    path : str
-        Module path; modules that stay keep theirs.
-    call : int
-        Which use of the module, from 1.
+    ends : list of (str, int)
+        Module path, and which use of the module, from 1. Modules that stay keep their paths. For
+        one end the output is its tensor, for several a tuple in this order.
     owner : str
         What the model is called in messages.
     """
+    for path, _ in ends:
+        inside = next((other for other, _ in ends if other.startswith(path + '.')), None)
+        if inside:
+            raise BadValue(f'layer {path!r} of {owner} holds {inside!r}; cut behind one of them')
     model = copy.deepcopy(model)
-    graph = traced(model, _Tracer(path), f'{owner} cannot be cut')
-    uses = [node for node in graph.nodes if node.op == 'call_module' and node.target == path]
-    if len(uses) < call:
-        raise BadValue(f'layer {path!r} is used {len(uses)} times in a forward pass of {owner}, not {call}')
-    last, end = uses[call - 1], next(node for node in graph.nodes if node.op == 'output')
-    end.args = (last,)
+    graph = traced(model, _Tracer([path for path, _ in ends]), f'{owner} cannot be cut')
+    nodes, end = list(graph.nodes), next(node for node in graph.nodes if node.op == 'output')
+    found = []
+    for path, call in ends:
+        uses = [node for node in nodes if node.op == 'call_module' and node.target == path]
+        if len(uses) < call:
+            raise BadValue(f'layer {path!r} is used {len(uses)} times in a forward pass of {owner}, not {call}')
+        found.append(uses[call - 1])
+    last = max(found, key=nodes.index)
+    for number, node in enumerate(found):
+        if node is not last:                     # what comes next may write in place
+            with graph.inserting_after(node):
+                found[number] = graph.call_method('clone', (node,))
+    end.args = (found[0] if len(found) == 1 else tuple(found),)
     nodes = list(graph.nodes)
     for node in reversed(nodes[nodes.index(last) + 1:]):
         if node is not end:
@@ -79,16 +92,21 @@ def _writes(node: fx.Node, model: nn.Module) -> bool:
     return bool(node.kwargs.get('inplace')) or (name.endswith('_') and not name.endswith('__'))
 
 
-def cut_dnn(dnn, layer: str):
+def cut_dnn(dnn, *layers: str):
     """The network up to a layer, as a DNN of its own with the names of the layers that stay.
 
-    Its output is what the layer answers: maps (n, n_chn, n_row, n_col), or vectors (n, n_feat).
+    Its output is what the layer answers: maps (n, n_chn, n_row, n_col), or vectors (n, n_feat); of
+    several layers, a tuple (to be joined to a head that takes it, as `readout` does).
     Parameters are copied: training one network leaves the other alone.
     """
-    path = dnn.layer2path(layer)
-    trunk = cut(dnn._network(), path, split_call(layer)[1], dnn.name)
-    opened = {name for name in dnn.layer2loc if path.startswith(dnn.layer2path(name) + '.')}
-    return _like(dnn, trunk, {name: loc for name, loc in dnn.layer2loc.items() if name not in opened})
+    if not layers:
+        raise BadValue(f'name the layer to cut {dnn.name} behind')
+    paths = [dnn.layer2path(layer) for layer in layers]
+    trunk = cut(dnn._network(), [(path, split_call(layer)[1]) for path, layer in zip(paths, layers, strict=True)],
+                dnn.name)
+    opened = {name for name in dnn.layer2loc if any(path.startswith(dnn.layer2path(name) + '.') for path in paths)}
+    return _like(dnn, trunk, {name: loc for name, loc in dnn.layer2loc.items() if name not in opened},
+                 {'cut': list(layers), 'of': plan_of(dnn)})
 
 
 def join(dnn, head):
@@ -109,28 +127,32 @@ def join(dnn, head):
         raise BadType(f'a head must be a torch.nn.Module or a DNN, not {type(head).__name__}')
     trunk = dnn._network()
     first = next(m for m in module.modules() if not any(m.children()))
-    shape = output_shape(dnn)
     parts = OrderedDict(trunk=trunk)
-    if isinstance(first, nn.Linear) and len(shape) > 1:
-        parts['flatten'] = nn.Flatten()
-    if isinstance(first, nn.Linear) and first.in_features != (came := torch.Size(shape).numel()):
-        raise BadValue(f'the head takes {first.in_features} features, but {dnn.name} puts out {came}')
+    if isinstance(first, nn.Linear):
+        shape = output_shape(dnn)
+        if len(shape) > 1:
+            parts['flatten'] = nn.Flatten()
+        if first.in_features != (came := torch.Size(shape).numel()):
+            raise BadValue(f'the head takes {first.in_features} features, but {dnn.name} puts out {came}')
     parts['head'] = module.to(home_of(trunk))
     names = {name: ('trunk', *loc) for name, loc in dnn.layer2loc.items()} | {'head': ('head',)}
-    return _like(dnn, nn.Sequential(parts), names)
+    return _like(dnn, nn.Sequential(parts), names, {'join': describe_module(module), 'to': plan_of(dnn)})
 
 
 def output_shape(dnn) -> tuple[int, ...]:
     """Shape of what the network puts out for one picture."""
+    if dnn.img_size is None:
+        raise BadValue(f'{dnn.name} has no img_size; set it to the (height, width) of its pictures')
     home = home_of(dnn._network())
     with visiting(dnn.model, home), torch.inference_mode():
         return tuple(dnn.model.eval()(torch.zeros(1, 3, *dnn.img_size, device=home)).shape[1:])
 
 
-def _like(dnn, model: nn.Module, names: dict):
+def _like(dnn, model: nn.Module, names: dict, made: dict):
     """A DNN that looks at pictures as another does."""
     from dnnbrain.networks.dnn import DNN
     new = DNN(model, layer2loc=names, img_size=dnn.img_size, train_transform=dnn.train_transform,
               test_transform=dnn.test_transform)
+    new.made = made
     new._name_layers()
     return new

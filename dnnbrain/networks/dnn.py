@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,22 @@ import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, choice, listing, positions
-from dnnbrain.networks import freezing, heads, weights
+from dnnbrain.networks import freezing, heads
 from dnnbrain.networks.cutting import cut_dnn, join
+from dnnbrain.networks.drawing import draw_structure
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.extract import compute_activation
+from dnnbrain.networks.held_out import cross_validate
 from dnnbrain.networks.history import History
 from dnnbrain.networks.layers import module_paths, split_call
 from dnnbrain.networks.predict import predict
-from dnnbrain.networks.record import read_record, write_record
+from dnnbrain.networks.readout import readout
+from dnnbrain.networks.saving import load, save
 from dnnbrain.networks.summary import layer_table
 from dnnbrain.networks.train import train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class DNN:
@@ -46,12 +53,15 @@ class DNN:
         Paths of the last layers of auxiliary classifiers, whose outputs follow the main one in training.
     aux_weight : float
         What the loss of each of them counts with ``train(method='inception')``.
+    made : dict or None
+        Of a network that was cut or joined: from what (`dnnbrain.networks.structure`).
     """
 
     classes: list[str] | None = None        # set on the class for subclasses with an __init__ of their own
     history: History | None = None
     aux_heads: tuple[str, ...] = ()
     aux_weight: float = 0.3
+    made: dict | None = None
 
     def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
                  img_size: tuple[int, int] | None = None, train_transform: Callable | None = None,
@@ -70,6 +80,10 @@ class DNN:
     param_groups = freezing.param_groups
     cut = cut_dnn
     join = join
+    readout = readout
+    cross_validate = cross_validate
+    save = save
+    load = classmethod(load)
 
     @property
     def name(self) -> str:
@@ -179,39 +193,14 @@ class DNN:
         """A row per named layer: path, shape, bytes, parameters, whether they learn, multiply-adds."""
         return layer_table(self)
 
+    def show(self) -> Figure:
+        """The named layers as a drawing: sizes, kinds, shapes, and what is frozen. Opens no window."""
+        return draw_structure(self)
+
     def eval(self) -> DNN:
         """Put the network in eval mode."""
         self._network().eval()
         return self
-
-    def save(self, fname) -> None:
-        """Write the parameters as a plain state dict (.pth), and beside it what is known of them.
-
-        ``NAME.pth.json`` holds network, class names, transform, history and versions.
-        """
-        weights.write_state(self._network(), fname)
-        write_record(self, fname)
-
-    @classmethod
-    def load(cls, fname, **kwargs) -> DNN:
-        """A network of this class with the parameters of a file; a changed head is rebuilt from it.
-
-        Parameters
-        ----------
-        fname : str
-            A ``.pth`` written by `save` or by `torch.save(model.state_dict())`. Class names and history
-            come from the ``.pth.json`` beside it, if there is one.
-        **kwargs
-            Go to the class, such as ``preprocess='weights'``.
-        """
-        state = weights.read_state(fname)
-        dnn = cls._empty(**kwargs)
-        cls._fit(dnn._network(), state)
-        weights.load_into(dnn._network(), state, dnn.name)
-        dnn._name_layers()
-        dnn.classes = None
-        read_record(dnn, fname)
-        return dnn
 
     @classmethod
     def _empty(cls, **kwargs) -> DNN:

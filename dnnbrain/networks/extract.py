@@ -113,7 +113,8 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable) -> Itera
             if layer not in picks:
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
-            put(layer, _reduced(activ, picks[layer], pool_method))
+            activ = picked(activ, picks[layer])
+            put(layer, activ if pool_method is None else _pooled(activ, pool_method))
             answered.add(layer)
             if len(answered) == len(dmask.layers):
                 raise _Enough
@@ -158,12 +159,14 @@ def as_maps(output, layer: str, n: int) -> torch.Tensor:
     return output[..., None, None] if output.ndim == 2 else output
 
 
-def _reduced(activ: torch.Tensor, picks: dict[int, torch.Tensor], pool_method: str | None) -> torch.Tensor:
-    """The units picked and the maps pooled."""
+def picked(activ: torch.Tensor, picks: dict[int, torch.Tensor]) -> torch.Tensor:
+    """The units at indices (from 0) of some axes."""
     for axis, index in picks.items():
         activ = activ.index_select(axis, index)
-    if pool_method is None:
-        return activ
+    return activ
+
+
+def _pooled(activ: torch.Tensor, pool_method: str) -> torch.Tensor:
     return _POOL[pool_method](activ.float().flatten(2))[(..., *(None,) * (activ.ndim - 2))]
 
 
