@@ -52,6 +52,7 @@ def main(net, weights, seed, layer, stim, dmask, resp, bmask, roi, hrf, tr, cmea
     splits = folds(len(stimuli), cvfold, repeated(stimuli.get('stimID')), seed or 0, labels)
 
     from dnnbrain.networks.held_out import fit
+    from dnnbrain.networks.parallel import find_team
     from dnnbrain.networks.recipes import optimizer_by_name
     dnn = set_up(open_network(net, weights, seed), layer, dmask, measures.n_out, seed)
     settings = {'batch_size': batch, 'augment': augment, 'n_worker': worker or 0, 'device': device, 'rng': seed}
@@ -62,7 +63,8 @@ def main(net, weights, seed, layer, stim, dmask, resp, bmask, roi, hrf, tr, cmea
     dnn.classes = measures.names if cmeas else None
     dnn.save(creatable_folder(out) / 'network.pth')
     draw_histories(out, {f'fold {k}': h for k, h in enumerate(result['history'], 1)} | {'all stimuli': whole})
-    click.echo(table.to_string(index=False, float_format='%.3f'))
+    if find_team().first:
+        click.echo(table.to_string(index=False, float_format='%.3f'))
 
 
 def set_up(dnn, layers, dmask, n_out: int, seed):

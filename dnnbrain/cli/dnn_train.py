@@ -59,6 +59,7 @@ def main(net, weights, seed, stim, val, task, scenario, layer, keep_head, epoch,
     if validation is not None:
         validation.load(val)
     from dnnbrain.networks.heads import prepare_transfer
+    from dnnbrain.networks.parallel import find_team
     from dnnbrain.networks.recipes import layer_rates, optimizer_by_name, scheduler_by_name
     from dnnbrain.networks.targets import targets
     y = targets(stimuli, None, task, '-stim')
@@ -80,5 +81,5 @@ def main(net, weights, seed, stim, val, task, scenario, layer, keep_head, epoch,
     from dnnbrain.viz.curves import plot_history
     with atomic(curve) as part:
         plot_history(history).savefig(part, dpi=150)
-    if validation is not None:
+    if validation is not None and find_team().first:
         click.echo(f'validation score {history["score_validation"][(history["best_epoch"] if best else 0) - 1]:.3f}')

@@ -1,15 +1,16 @@
 """Several processes that train one network, each on its share of every batch.
 
 ``torchrun`` and ``accelerate launch`` start them and say in the environment which is which; the script stays as it is.
-A batch is divided, gradients are averaged by torch's DistributedDataParallel, and batch norm sees the whole batch, so
-that the loss curve is that of one process with the same batch size. Only dropout draws differ.
+A batch is divided, gradients are added up, and batch norm sees the whole batch, so that the loss curve is that of one
+process with the same batch size; only dropout draws differ. Torch's DistributedDataParallel does less: it knows no
+uneven shares, and its batch norm over processes needs GPUs.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +18,7 @@ from functools import partial
 import torch
 import torch.distributed as dist
 import torch.nn as nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True)
@@ -69,29 +68,34 @@ class Team:
                 for tensor in (*model.parameters(), *model.buffers()):
                     dist.broadcast(tensor, 0)
 
-    def joined(self, model: nn.Module, unused: bool = False) -> nn.Module:
-        """The model with gradients averaged over all processes.
+    @contextmanager
+    def one_batch(self, model: nn.Module) -> Iterator[Callable[[], None]]:
+        """Let the model learn from the batches of all processes as if they were one.
 
-        Parameters
-        ----------
-        unused : bool
-            Whether a step may leave parameters that learn without a gradient.
+        Batch norm in training mode sees them all. Gradients are added up over processes, each as soon as the
+        backward pass has it, while that goes on; what is yielded waits until all have arrived.
         """
         if self.size == 1:
-            return model
-        return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=unused)
+            yield lambda: None
+            return
+        under_way = []
+        norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+        hooks = [p.register_post_accumulate_grad_hook(
+            lambda p: under_way.append(dist.all_reduce(p.grad, async_op=True)))
+            for p in model.parameters() if p.requires_grad]
 
-    @contextmanager
-    def one_batch(self, model: nn.Module) -> Iterator[None]:
-        """Let batch norm in training mode see the batch of all processes."""
-        norms = [m for m in model.modules() if isinstance(m, _BatchNorm)] if self.size > 1 else []
+        def arrive() -> None:
+            while under_way:
+                under_way.pop().wait()
         for norm in norms:
             norm.forward = partial(_norm_over_all, norm)
         try:
-            yield
+            yield arrive
         finally:
             for norm in norms:
                 del norm.forward
+            for hook in hooks:
+                hook.remove()
 
 
 ALONE = Team()
@@ -114,6 +118,22 @@ def _home() -> torch.device:
     return torch.device('cuda' if dist.get_backend() == 'nccl' else 'cpu')
 
 
+class _SumOverAll(torch.autograd.Function):
+    """The sum of a tensor over all processes. What it does to the loss of each of them comes back as their sum."""
+
+    @staticmethod
+    def forward(ctx, own: torch.Tensor) -> torch.Tensor:
+        total = own.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
 def _norm_over_all(norm: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
     """Batch norm over the batches of all processes; running statistics are those of the whole batch."""
     if not norm.training:
@@ -122,9 +142,9 @@ def _norm_over_all(norm: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
     axes, flat = [0, *range(2, x.ndim)], (-1, *(1,) * (x.ndim - 2))
     count = values.new_tensor(x.numel() / x.shape[1])
     dist.all_reduce(count)
-    mean = all_reduce(values.sum(axes)) / count
+    mean = _SumOverAll.apply(values.sum(axes)) / count
     centred = values - mean.view(flat)
-    variance = all_reduce(centred.square().sum(axes)) / count
+    variance = _SumOverAll.apply(centred.square().sum(axes)) / count
     if norm.track_running_stats:
         with torch.no_grad():
             norm.num_batches_tracked += 1

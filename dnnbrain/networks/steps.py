@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -57,16 +59,15 @@ class Step:
         Weight of the losses of auxiliary outputs; without it they are not looked at.
     team : Team
         Processes that take a share of the batch each.
-    unused : bool
-        Whether parameters that learn may get no gradient; must be said when there are several processes.
+    arrive : callable, optional
+        Waits for the gradients of the team (`Team.one_batch`).
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: nn.Module, device: torch.device,
                  precision: str = 'float32', aux_weight: float | None = None, team: Team = ALONE,
-                 unused: bool = False):
+                 arrive: Callable[[], None] | None = None):
         self.model, self.optimizer, self.loss_of, self.device = model, optimizer, loss_of, device
-        self.aux_weight, self.team = aux_weight, team
-        self._forward = team.joined(model, unused)
+        self.aux_weight, self.team, self._arrive = aux_weight, team, arrive
         self.dtype = PRECISIONS[choice('precision', precision, tuple(PRECISIONS))]
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == 'fp16')
 
@@ -78,7 +79,7 @@ class Step:
     def loss(self, inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """The loss of a batch: of the output, and of the auxiliary outputs that come with it, weighted."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            output = self._forward(as_model(self.model, inputs.to(self.device, non_blocking=True)))
+            output = self.model(as_model(self.model, inputs.to(self.device, non_blocking=True)))
         main, *auxiliary = output if isinstance(output, tuple) else (output,)
         wanted = wanted.to(self.device)
         loss = self.loss_of(main.float(), wanted)
@@ -98,10 +99,12 @@ class Step:
         if self.team.size > 1:
             own = self._weight(wanted)
             summed, whole = self.team.total(own * value, own)
-            loss, value = loss * (own * self.team.size / whole), summed / whole
+            loss, value = loss * (own / whole), summed / whole
         if np.isfinite(value):
             self.optimizer.zero_grad()
             self.scaler.scale(loss).backward()
+            if self._arrive is not None:
+                self._arrive()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         return value

@@ -142,13 +142,14 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         'label_smoothing': label_smoothing, 'keep_best': keep_best, 'patience': patience}
     trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
-    with visiting(model, device), seeded(rng, device) as seed, team.one_batch(model), ExitStack() as stack:
+    with visiting(model, device), seeded(rng, device) as seed, ExitStack() as stack:
         order = np.random.default_rng(team.agreed(seed))
         if not team.first:
             torch.manual_seed(seed + team.rank)         # dropout of its own
         team.equalise(model)
+        arrive = stack.enter_context(team.one_batch(model))
         learn = Step(head, optimizer, loss_of, device, precision, dnn.aux_weight if method == 'inception' else None,
-                     team, unused=bool(dnn.aux_heads) and method == 'tradition' and not cache_features)
+                     team, arrive)
         parts = {'model': model, 'optimizer': optimizer, 'keeper': keeper, 'scaler': learn.scaler}
         parts |= {} if scheduler is None else {'scheduler': scheduler}
         saved = Checkpoint(checkpoint, parts, order, device, settings, team)

@@ -69,10 +69,11 @@ def numbers(values):
 def test_two_processes_equal_one(tmp_path):
     """Batch norm, class weights, smoothing, warm-up, validation, features, resuming; batches that do not divide."""
     (tmp_path / 'script.py').write_text(SCRIPT)
-    single = subprocess.run([sys.executable, 'script.py', 'one'], cwd=tmp_path, capture_output=True, text=True)
+    single = subprocess.run([sys.executable, '-W', 'error', 'script.py', 'one'], cwd=tmp_path, capture_output=True, text=True)
     assert single.returncode == 0, single.stderr[-3000:]
     (tmp_path / 'a.ckpt').unlink()
-    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2',
+                '--no-python', sys.executable, '-W', 'error']
     both = subprocess.run([*torchrun, 'script.py', 'two'], cwd=tmp_path, capture_output=True, text=True)
     assert both.returncode == 0, both.stderr[-3000:]
     one, first, second = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one0', 'two0', 'two1'))
@@ -104,9 +105,8 @@ def test_alone(monkeypatch):
     team = find_team()
     assert team == Team(0, 1) and team.total(1.5, 2) == [1.5, 2] and team.gather('x') == ['x']
     model = nn.Sequential(nn.BatchNorm1d(2))
-    assert team.joined(model) is model
-    with team.one_batch(model):
-        assert 'forward' not in vars(model[0])
+    with team.one_batch(model) as arrive:
+        assert 'forward' not in vars(model[0]) and not model[0].weight._post_accumulate_grad_hooks and arrive() is None
     before = torch.get_rng_state()
     team.equalise(model)
     assert torch.equal(torch.get_rng_state(), before)
