@@ -69,7 +69,8 @@ def numbers(values):
 def test_two_processes_equal_one(tmp_path):
     """Batch norm, class weights, smoothing, warm-up, validation, features, resuming; batches that do not divide."""
     (tmp_path / 'script.py').write_text(SCRIPT)
-    single = subprocess.run([sys.executable, '-W', 'error', 'script.py', 'one'], cwd=tmp_path, capture_output=True, text=True)
+    single = subprocess.run([sys.executable, '-W', 'error', 'script.py', 'one'], cwd=tmp_path, capture_output=True,
+                            text=True)
     assert single.returncode == 0, single.stderr[-3000:]
     (tmp_path / 'a.ckpt').unlink()
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2',
