@@ -141,11 +141,9 @@ def join(dnn, head):
 
 def output_shape(dnn) -> tuple[int, ...]:
     """Shape of what the network puts out for one picture."""
-    if dnn.img_size is None:
-        raise BadValue(f'{dnn.name} has no img_size; set it to the (height, width) of its pictures')
     home = home_of(dnn._network())
     with visiting(dnn.model, home), torch.inference_mode():
-        return tuple(dnn.model.eval()(torch.zeros(1, 3, *dnn.img_size, device=home)).shape[1:])
+        return tuple(dnn.model.eval()(torch.zeros(1, *dnn.input_shape, device=home)).shape[1:])
 
 
 def _like(dnn, model: nn.Module, names: dict, made: dict):

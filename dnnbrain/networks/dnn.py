@@ -98,6 +98,13 @@ class DNN:
         return [name for paths in module_paths(self._network()) for name in
                 (paths if len(paths) == 1 else [f'{paths[0]}#{k}' for k in range(1, len(paths) + 1)])]
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one transformed stimulus, (3, height, width) for pictures."""
+        if self.img_size is None:
+            raise BadValue(f'{self.name} has no img_size; set it to the (height, width) of its pictures')
+        return 3, *self.img_size
+
     def layer2path(self, layer: str) -> str:
         """Module path of a layer given by its name or path; '#2' asks for its second call.
 

@@ -84,7 +84,7 @@ def _boxes(dnn) -> list[Box]:
     table = layer_table(dnn)
     inner = [row for row in table.itertuples()
              if not any(path.startswith(f'{row.path}.') for path in table['path'])]
-    layers = [('picture', (3, *dnn.img_size), 'picture', '-')]
+    layers = [('picture', dnn.input_shape, 'picture', '-')]
     layers += [(row.layer, _shape(row.shape), _kind(dnn.layer2module(row.layer)), row.learns) for row in inner]
     maps = [shape for _, shape, _, _ in layers if _is_map(shape)]
     side, channels = max(map(_side, maps)), max(map(_channels, maps))

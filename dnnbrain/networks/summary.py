@@ -6,7 +6,6 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dnnbrain._checks import BadValue
 from dnnbrain.networks.state import home_of, visiting
 
 
@@ -26,8 +25,6 @@ def layer_table(dnn) -> pd.DataFrame:
         convolutions, products and attention in it).
     """
     shapes, home = {}, home_of(dnn._network())
-    if dnn.img_size is None:
-        raise BadValue(f'{dnn.name} has no img_size; set it to the (height, width) of its pictures')
     paths = {layer: dnn.layer2path(layer) for layer in dnn.layers}
 
     def note(layer):
@@ -39,7 +36,7 @@ def layer_table(dnn) -> pd.DataFrame:
     try:
         with visiting(dnn.model, home), torch.inference_mode(), FlopCounterMode(display=False) as counted:
             dnn.model.eval()
-            dnn.model(torch.zeros(1, 3, *dnn.img_size, device=home))
+            dnn.model(torch.zeros(1, *dnn.input_shape, device=home))
     finally:
         for handle in handles:
             handle.remove()
