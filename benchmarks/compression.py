@@ -17,7 +17,7 @@ import torch
 from pictures import photographs
 
 from dnnbrain.dnn.models import AlexNet
-from dnnbrain.io.act_h5 import chunk_shape
+from dnnbrain.io.chunks import chunk_shape
 
 FILTERS = {
     'none': {}, 'lzf': {'compression': 'lzf'}, 'lzf + shuffle': {'compression': 'lzf', 'shuffle': True},

@@ -12,7 +12,9 @@ from dnnbrain._checks import BadType, BadValue, choice, rows, same_ids
 from dnnbrain.activation.blocks import stim_blocks, unit_blocks
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS, pool_maps
-from dnnbrain.io.act_h5 import ActWriter, DiskLayer, read_act_h5
+from dnnbrain.io.act_h5 import DiskLayer, read_act_h5
+from dnnbrain.io.act_merge import merge_activations
+from dnnbrain.io.act_writer import ActWriter
 
 
 class Activation:
@@ -57,6 +59,23 @@ class Activation:
         if dmask is not None:
             part = self.mask(dmask)
             self._layers, self.meta = part._layers, part.meta
+
+    @classmethod
+    def merge(cls, parts: Sequence, out, virtual: bool = False) -> Activation:
+        """Join the files of all shards of one extraction, and load the result.
+
+        Parameters
+        ----------
+        parts : sequence of str
+            ``.act.h5`` files, in any order.
+        out : str
+        virtual : bool
+            Write a small file that refers to the parts instead of a copy.
+        """
+        merge_activations(parts, out, virtual)
+        merged = cls()
+        merged.load(out)
+        return merged
 
     def save(self, fname, compression: str = 'auto') -> None:
         """Write a ``.act.h5``, layer by layer in bounded memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnnbrain._checks import BadValue, choice, has_suffix
-from dnnbrain.io import act_h5, dmask_csv, rdm_h5, roi_h5, stim_csv
+from dnnbrain.io import act_h5, act_writer, dmask_csv, rdm_h5, roi_h5, stim_csv
 
 
 class _File:
@@ -65,7 +65,7 @@ class ActivationFile(_File):
         counts = {len(values) for values in activation.values()}
         if len(counts) != 1:
             raise BadValue(f'layers disagree in the number of stimuli: {sorted(counts)}')
-        with act_h5.ActWriter(self.fname, counts.pop()) as writer:
+        with act_writer.ActWriter(self.fname, counts.pop()) as writer:
             writer.write(activation)
 
 

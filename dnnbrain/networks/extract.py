@@ -6,31 +6,39 @@ module can touch it (an in-place ReLU would). The pass stops after the last laye
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
 from dnnbrain import __version__
-from dnnbrain._checks import BadType, BadValue, choice, writable_file
+from dnnbrain._checks import BadValue, choice, has_suffix, writable_file
 from dnnbrain._progress import progress
 from dnnbrain.activation.activation import Activation
-from dnnbrain.activation.mask import Mask, as_mask
+from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
-from dnnbrain.networks.layers import split_call
-from dnnbrain.networks.sinks import InMemory, ToFile
+from dnnbrain.io.act_h5 import SUFFIX, read_act_h5
+from dnnbrain.networks.content import content_key, same_content
+from dnnbrain.networks.recording import TOKENS, recording
+from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile
 from dnnbrain.networks.state import as_model, pick_device, visiting
 from dnnbrain.networks.weights import state_hash
-from dnnbrain.stimuli.loaders import batches, picture_set
+from dnnbrain.stimuli.checking import without_bad_files
+from dnnbrain.stimuli.images import Part
+from dnnbrain.stimuli.loaders import batches, part_of, picture_set
+
+log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 
 
 def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda: bool = False, *,
-                       device=None, batch_size: int = BATCH_SIZE, n_worker: int | None = None,
-                       out=None) -> Activation:
+                       device=None, batch_size: int = BATCH_SIZE, n_worker: int | None = None, out=None,
+                       dtype: str = 'float32', tokens: str = 'all', shard: tuple[int, int] | None = None,
+                       resume: bool = False, overwrite: bool = False, on_error: str = 'raise') -> Activation:
     """What layers answer to stimuli.
 
     Parameters
@@ -46,143 +54,131 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
     device : str or torch.device, optional
         Where to compute; by default where the network is. It is moved back afterwards.
     batch_size : int
+        Halved, with a warning in the log, when the memory of the device is too small for it.
     n_worker : int, optional
         Threads that decode pictures; as many as cores by default.
     out : str, optional
         A ``.act.h5`` to stream to. Memory then does not grow with the number of stimuli, and the
-        file appears when it is complete.
+        file appears when it is complete; until then it is ``NAME.act.h5.part``.
+    dtype : {'float32', 'float16', 'bfloat16'}
+        Of what is kept. bfloat16, which neither numpy nor HDF5 knows, is kept as float32 rounded to it.
+    tokens : {'all', 'cls', 'mean', 'patch'}
+        Of layers that put out tokens: all, the first (class token), their mean, all but the first.
+    shard : (i, n), optional
+        Only the i-th (from 1) of n parts of the stimuli, divided between batches; `Activation.merge`
+        joins the files.
+    resume : bool
+        With `out`: go on from the part that a broken-off run has left, in the same batches; return at
+        once if the file is there and holds what is asked for. Other content is refused.
+    overwrite : bool
+        With `resume`: begin anew instead of refusing other content.
+    on_error : {'raise', 'skip'}
+        What happens if files are missing or unreadable, which is found before the run: one sentence
+        that lists them, or they are left out of rows and IDs and listed in ``meta['skipped']``.
 
     Returns
     -------
     activation : Activation
-        Layers (n_stim, n_chn, n_row, n_col), float32, in the order of the mask; fully connected
-        ones (n_stim, n_feat, 1, 1). With `out`, still on disk.
+        Layers (n_stim, n_chn, n_row, n_col) in the order of the mask; fully connected ones
+        (n_stim, n_feat, 1, 1). With `out`, still on disk.
     """
     dmask = as_mask(dmask)
     if pool_method is not None:
         choice('pool_method', pool_method, POOLINGS)
+    choice('dtype', dtype, tuple(DTYPES))
+    choice('tokens', tokens, tuple(TOKENS))
     if not dmask.layers:
         raise BadValue('the mask names no layer')
     if batch_size < 1:
         raise BadValue(f'batch_size must be at least 1, not {batch_size}')
+    if resume and out is None:
+        raise BadValue('resume needs out, the file to go on with')
     paths = {layer: dnn.layer2path(layer) for layer in dmask.layers}
     if out is not None:
-        writable_file(out, 'out')
+        writable_file(has_suffix(out, [SUFFIX], 'out'), 'out')
     device = pick_device(dnn._network(), device, cuda)
+    stimuli, skipped = without_bad_files(stimuli) if choice('on_error', on_error, ('raise', 'skip')) == 'skip' \
+        else (stimuli, [])
+    if shard is not None:
+        stimuli = part_of(stimuli, range(len(stimuli))[shard_span(len(stimuli), shard, batch_size)])
     pictures = picture_set(stimuli, dnn.test_transform)
     ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else None
     meta = {'network': dnn.name, 'layer_paths': paths, 'transform': str(dnn.test_transform),
-            'dmask': dmask.to_dict(), 'pool': pool_method, 'dtype': 'float32'}
-    if out is not None:
+            'dmask': dmask.to_dict(), 'pool': pool_method, 'dtype': dtype, 'tokens': tokens, 'shard': shard,
+            'skipped': skipped}
+    if out is None:
+        sink = InMemory(dmask.layers, len(pictures), ids, meta)
+    else:
         meta |= {'weights': state_hash(dnn.model), 'versions': _versions(), 'command': sys.argv}
-    about = dmask.layers, len(pictures), ids, meta
-    sink = InMemory(*about) if out is None else ToFile(out, *about)
+        meta['key'] = content_key(dnn, stimuli, meta)
+        if resume and Path(out).exists() and same_content(out, read_act_h5(out)[2], meta['key'], overwrite):
+            return _loaded(out)
+        sink = ToFile(out, dmask.layers, len(pictures), ids, meta, resume and not overwrite, batch_size)
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()
-        with recording(dnn, dmask, pool_method, sink.put) as look:
-            for pixels in batches(pictures, batch_size, n_worker, device):
-                look(pixels)
+        bar.update(sink.rows)
+        rest = Part(pictures, range(sink.rows, len(pictures))) if sink.rows else pictures
+        with recording(dnn, dmask, pool_method, sink.put, tokens) as look:
+            careful, done = Careful(look, sink.go_back, batch_size), sink.rows
+            for pixels in batches(rest, batch_size, n_worker, device):
+                careful(pixels, done)
+                sink.batch_done()
+                done += len(pixels)
                 bar.update(len(pixels))
     return sink.activation()
 
 
-@contextmanager
-def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable) -> Iterator[Callable]:
-    """A function that shows a batch of transformed pictures; hooks are gone afterwards.
+class Careful:
+    """Shows batches, smaller ones from the first that does not fit into memory.
 
     Parameters
     ----------
-    put : callable
-        ``put(layer, activ)`` takes what a layer answers to the batch, (n, n_chn, n_row, n_col), as
-        long as it is valid: before the next module can write into it.
+    look : callable
+        Shows a batch.
+    go_back : callable
+        ``go_back(rows)`` forgets what a batch has left that was broken off.
     """
-    calls: dict[str, int] = {}
-    picks: dict[str, dict[int, torch.Tensor]] = {}
-    n_shown = [0]
-    answered: set[str] = set()
 
-    def keep(layer: str):
-        call = split_call(layer)[1]
+    def __init__(self, look: Callable, go_back: Callable, batch_size: int):
+        self.look, self.go_back, self.batch_size = look, go_back, batch_size
 
-        def hook(module, args, output):
-            calls[layer] = calls.get(layer, 0) + 1
-            if calls[layer] != call:
-                return
-            activ = as_maps(output, layer, n_shown[0])
-            if layer not in picks:
-                picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
-                                for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
-            activ = picked(activ, picks[layer])
-            put(layer, activ if pool_method is None else _pooled(activ, pool_method))
-            answered.add(layer)
-            if len(answered) == len(dmask.layers):
-                raise _Enough
-        return hook
-
-    def look(pixels: torch.Tensor) -> None:
-        answered.clear()
-        calls.clear()
-        n_shown[0] = len(pixels)
-        try:
-            dnn.model(as_model(dnn.model, pixels))
-        except _Enough:
-            return
-        layer = next(layer for layer in dmask.layers if layer not in answered)
-        raise BadValue(f'layer {layer!r} is used {calls.get(layer, 0)} times in a forward pass of {dnn.name}'
-                       + ('' if split_call(layer)[1] == 1 else '; ask for an earlier call'))
-
-    handles = [dnn.layer2module(layer).register_forward_hook(keep(layer)) for layer in dmask.layers]
-    try:
-        yield look
-    finally:
-        for handle in handles:
-            handle.remove()
+    def __call__(self, pixels: torch.Tensor, done: int) -> None:
+        """Show a batch that comes after `done` stimuli."""
+        start = 0
+        while start < len(pixels):
+            part = pixels[start:start + self.batch_size]
+            try:
+                self.look(part)
+            except (RuntimeError, MemoryError) as error:
+                if len(part) == 1 or not _out_of_memory(error):
+                    raise
+                self.batch_size = len(part) // 2
+                log.warning('%d stimuli at once do not fit into memory; going on with %d', len(part), self.batch_size)
+                self.go_back(done + start)
+                continue
+            start += len(part)
 
 
-class _Enough(Exception):
-    """Every layer asked for has answered; the rest of the network need not run."""
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def as_maps(output, layer: str, n: int) -> torch.Tensor:
-    """The output of a module for n stimuli as (n, n_chn, n_row, n_col); clips keep (n, n_chn, n_frame, n_row, n_col).
-
-    Fully connected layers get one position; tokens (n, n_token, n_feat) become n_feat channels
-    with a row per token.
-    """
-    if not isinstance(output, torch.Tensor):
-        raise BadType(f'layer {layer!r} puts out {type(output).__name__}, not one tensor; choose a layer inside it')
-    if output.ndim < 2 or len(output) != n:
-        raise BadValue(f'layer {layer!r} puts out {tuple(output.shape)} for {n} stimuli: not one answer per stimulus')
-    if output.ndim == 3:
-        return output.transpose(1, 2)[..., None]
-    return output[..., None, None] if output.ndim == 2 else output
+def shard_span(n: int, shard: tuple[int, int], batch_size: int) -> slice:
+    """Rows of the i-th of n parts; they begin and end between batches, so that batches are those of one run."""
+    i, parts = shard
+    n_batch = -(-n // batch_size)
+    if not 1 <= i <= parts <= n_batch:
+        raise BadValue(f'shard {i}/{parts} is not possible: parts count from 1, and {n} stimuli in batches of '
+                       f'{batch_size} can be divided into at most {n_batch}')
+    cuts = [n_batch * k // parts * batch_size for k in (i - 1, i)]
+    return slice(cuts[0], min(cuts[1], n))
 
 
-def picked(activ: torch.Tensor, picks: dict[int, torch.Tensor]) -> torch.Tensor:
-    """The units at indices (from 0) of some axes."""
-    for axis, index in picks.items():
-        activ = activ.index_select(axis, index)
-    return activ
-
-
-def _pooled(activ: torch.Tensor, pool_method: str) -> torch.Tensor:
-    return _POOL[pool_method](activ.float().flatten(2))[(..., *(None,) * (activ.ndim - 2))]
-
-
-_POOL = {
-    'max': lambda maps: maps.amax(2),
-    'mean': lambda maps: maps.mean(2),
-    'median': lambda maps: _median(maps),
-    'L1': lambda maps: maps.abs().sum(2),
-    'L2': lambda maps: maps.square().sum(2).sqrt(),
-}
-
-
-def _median(maps: torch.Tensor) -> torch.Tensor:
-    """The mean of the two middle ones, as numpy's; torch's median takes the lower, its quantile few values."""
-    ordered, n = maps.sort(2).values, maps.shape[2]
-    return (ordered[:, :, (n - 1) // 2] + ordered[:, :, n // 2]) / 2
+def _loaded(fname) -> Activation:
+    activation = Activation()
+    activation.load(fname)
+    return activation
 
 
 def _versions() -> dict[str, str]:

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from torch.utils.data import Dataset, Subset
 
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.evaluate import test
@@ -14,6 +13,7 @@ from dnnbrain.networks.history import History
 from dnnbrain.networks.readout import rescale_head
 from dnnbrain.networks.targets import targets
 from dnnbrain.networks.train import train
+from dnnbrain.stimuli.loaders import part_of
 
 
 def cross_validate(dnn, data, n_epoch: int, task: str, splits: Sequence[tuple[np.ndarray, np.ndarray]],
@@ -50,9 +50,9 @@ def cross_validate(dnn, data, n_epoch: int, task: str, splits: Sequence[tuple[np
     predicted = np.full(y.shape, np.nan, np.float32) if regression else np.full(len(y), -1)
     for learn, judge in splits:
         fold = copy.deepcopy(dnn)
-        histories.append(fit(fold, part(data, learn), n_epoch, task, optimizer and optimizer(fold), y[learn],
+        histories.append(fit(fold, part_of(data, learn), n_epoch, task, optimizer and optimizer(fold), y[learn],
                              standardize, **kwargs))
-        found = test(fold, part(data, judge), task, y[judge], device=kwargs.get('device'))
+        found = test(fold, part_of(data, judge), task, y[judge], device=kwargs.get('device'))
         predicted[judge] = found['pred_value'] if regression else found['pred_value'][:, 0]
         scores.append(found['score_outputs'] if regression else [found['score']])
         correlations.append(found.get('correlation'))
@@ -76,8 +76,3 @@ def standardized(y: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarra
     mean, spread = y.mean(axis=0, dtype=np.float64), y.std(axis=0, dtype=np.float64)
     spread = np.where(spread > 0, spread, 1.0)
     return ((y - mean) / spread).astype(np.float32), (mean, spread)
-
-
-def part(data, rows: np.ndarray):
-    """Some stimuli of a table, an array or a Dataset."""
-    return Subset(data, rows.tolist()) if isinstance(data, Dataset) else data[rows]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+
 import numpy as np
 import torch
 
 from dnnbrain.activation.activation import Activation
-from dnnbrain.io.act_h5 import ActWriter
+from dnnbrain.io.act_resume import ResumableWriter
+
+DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
+WAITING = 8         # blocks that may wait for the disk
+
+
+def stored(activ: torch.Tensor, dtype: str) -> torch.Tensor:
+    """Activations in the type they are kept in; bfloat16, which numpy does not know, as float32 rounded to it."""
+    activ = activ.to(DTYPES[dtype])
+    return activ.float() if dtype == 'bfloat16' else activ
 
 
 class InMemory:
     """Arrays that hold all stimuli."""
+
+    rows = 0
 
     def __init__(self, layers: list[str], n_stim: int, stim_ids, meta: dict):
         self.layers, self.n_stim, self.stim_ids, self.meta = layers, n_stim, stim_ids, meta
@@ -25,11 +39,20 @@ class InMemory:
 
     def put(self, layer: str, activ: torch.Tensor) -> None:
         """Copy what a layer answers to the next stimuli."""
+        activ = stored(activ, self.meta['dtype'])
         if layer not in self._values:
-            self._values[layer] = np.empty((self.n_stim, *activ.shape[1:]), np.float32)
+            kept = np.float16 if activ.dtype == torch.float16 else np.float32
+            self._values[layer] = np.empty((self.n_stim, *activ.shape[1:]), kept)
         start = self._filled[layer]
         self._filled[layer] += len(activ)
         torch.from_numpy(self._values[layer][start:self._filled[layer]]).copy_(activ)
+
+    def batch_done(self) -> None:
+        """Nothing to note."""
+
+    def go_back(self, rows: int) -> None:
+        """Forget what came after the first `rows` stimuli."""
+        self._filled = dict.fromkeys(self.layers, rows)
 
     def activation(self) -> Activation:
         """What has come."""
@@ -41,14 +64,22 @@ class InMemory:
 
 
 class ToFile:
-    """A ``.act.h5`` that grows batch by batch and appears when it is whole."""
+    """A ``.act.h5`` that grows batch by batch and appears when it is whole.
 
-    def __init__(self, fname, layers: list[str], n_stim: int, stim_ids, meta: dict):
-        self.fname = fname
-        self._writer = ActWriter(fname, n_stim, stim_ids, meta, layers)
+    Attributes
+    ----------
+    rows : int
+        How many stimuli are in it already.
+    """
+
+    def __init__(self, fname, layers: list[str], n_stim: int, stim_ids, meta: dict, resume: bool = False,
+                 step: int = 1):
+        self.fname, self.dtype = fname, meta['dtype']
+        self._writer = ResumableWriter(fname, n_stim, stim_ids, meta, layers, resume=resume, step=step)
 
     def __enter__(self) -> ToFile:
         self._writer.__enter__()
+        self.rows = self._writer.rows
         return self
 
     def __exit__(self, *error) -> None:
@@ -56,10 +87,64 @@ class ToFile:
 
     def put(self, layer: str, activ: torch.Tensor) -> None:
         """Write what a layer answers to the next stimuli."""
-        self._writer.write({layer: activ.float().cpu().contiguous().numpy()})
+        self._writer.write({layer: stored(activ, self.dtype).cpu().contiguous().numpy()})
+
+    def batch_done(self) -> None:
+        """Say that all layers have answered to the batch."""
+        self._writer.batch_done()
+
+    def go_back(self, rows: int) -> None:
+        """Forget what came after the first `rows` stimuli."""
+        self._writer.go_back(rows)
 
     def activation(self) -> Activation:
         """The file, unread."""
         activation = Activation()
         activation.load(self.fname)
         return activation
+
+
+class ToFileBehind(ToFile):
+    """The same, written by a thread, so that the network goes on while the disk is busy."""
+
+    def __enter__(self) -> ToFileBehind:
+        super().__enter__()
+        self._waiting: queue.Queue = queue.Queue(WAITING)
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, name='write', daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+        if kind is None and self._problem is not None:
+            kind, error, trace = type(self._problem), self._problem, self._problem.__traceback__
+            super().__exit__(kind, error, trace)
+            raise error
+        super().__exit__(kind, error, trace)
+
+    def put(self, layer: str, activ: torch.Tensor) -> None:
+        """Hand over a copy of what a layer answers to the next stimuli."""
+        own = stored(activ, self.dtype)
+        own = own.cpu() if own.device.type != 'cpu' else own.clone() if own.data_ptr() == activ.data_ptr() else own
+        self._hand_over(super().put, layer, own)
+
+    def batch_done(self) -> None:
+        self._hand_over(super().batch_done)
+
+    def go_back(self, rows: int) -> None:
+        self._hand_over(super().go_back, rows)
+
+    def _hand_over(self, work, *args) -> None:
+        if self._problem is not None:
+            raise self._problem
+        self._waiting.put((work, args))
+
+    def _write(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            if self._problem is None:
+                try:
+                    job[0](*job[1])
+                except BaseException as problem:     # raised where the next block is handed over
+                    self._problem = problem

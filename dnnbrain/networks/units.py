@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 
 from dnnbrain.activation.mask import Mask, as_mask
-from dnnbrain.networks.extract import as_maps, picked
+from dnnbrain.networks.recording import as_maps, picked
 
 
 class Units(nn.Module):

@@ -40,6 +40,21 @@ def refuse_bad_files(stim: Stimulus) -> None:
         raise BadValue(f'{len(problems)} of {len(stim)} stimuli in {str(stim.path)!r} cannot be shown: {names}')
 
 
+def without_bad_files(stimuli):
+    """The stimuli whose files are there and readable, and [ID, problem] of the others.
+
+    What is no table of files is given back as it is.
+    """
+    if not isinstance(stimuli, Stimulus) or stimuli.type == 'video':
+        return stimuli, []
+    problems = file_problems(stimuli, decode=False)
+    bad = set(problems['stimID'])
+    good = [row for row, name in enumerate(stimuli.get('stimID')) if name not in bad]
+    if not good:
+        refuse_bad_files(stimuli)
+    return (stimuli[good] if bad else stimuli), problems[['stimID', 'problem']].values.tolist()
+
+
 def _problem(check, what, decode: bool) -> str | None:
     try:
         check(what, decode)

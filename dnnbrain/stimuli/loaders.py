@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 from torchvision import transforms
 
 from dnnbrain._checks import BadType, BadValue
@@ -30,7 +30,12 @@ _AHEAD = 2      # batches
 
 
 def picture_set(stimuli, transform=None, labels=None) -> PictureSet:
-    """The pictures of a table (image, video), a uint8 array (n, 3, h, w) or a Dataset, checked to be there."""
+    """The pictures of a table (image, video), a uint8 array (n, 3, h, w) or a Dataset, checked to be there.
+
+    A transform that takes something else, such as clips, makes the set of it (`stimulus_set`).
+    """
+    if hasattr(transform, 'stimulus_set'):
+        return transform.stimulus_set(stimuli, labels)
     if isinstance(stimuli, np.ndarray | torch.Tensor):
         if len(stimuli) == 0:
             raise BadValue('the array holds no pictures')
@@ -48,6 +53,12 @@ def picture_set(stimuli, transform=None, labels=None) -> PictureSet:
     if stimuli.type == 'video':
         return VideoSet(stimuli.path, stimuli.get('stimID'), labels, transform)
     return ImageSet(stimuli.path, stimuli.get('stimID'), labels, transform)
+
+
+def part_of(stimuli, rows):
+    """Some stimuli of a table, an array or a Dataset, as the same kind of thing."""
+    rows = np.asarray(rows)
+    return Subset(stimuli, rows.tolist()) if isinstance(stimuli, Dataset) else stimuli[rows]
 
 
 def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,

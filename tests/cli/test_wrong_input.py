@@ -146,7 +146,7 @@ def test_one_sentence_and_nothing_written(run, folder, monkeypatch, command, opt
 
 
 def test_a_full_disk_is_one_sentence(run, folder, monkeypatch):
-    from dnnbrain.io.act_h5 import ActWriter
+    from dnnbrain.io.act_writer import ActWriter
 
     def full(self, block):
         raise OSError(28, 'No space left on device')

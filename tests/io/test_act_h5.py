@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from dnnbrain._checks import BadValue
-from dnnbrain.io.act_h5 import ActWriter, chunk_shape, read_act_h5
+from dnnbrain.io.act_h5 import read_act_h5
+from dnnbrain.io.act_writer import ActWriter
+from dnnbrain.io.chunks import chunk_shape
 
 
 def write(path, layers, ids=None, step=7, **kwargs):

@@ -160,8 +160,15 @@ def test_tokens_and_tuples(rng):
     tokens = dnn.compute_activation(pixels, 'tokens').get('tokens')
     assert tokens.shape == (2, 64, 3, 1)                        # 64 features, 3 tokens
     np.testing.assert_allclose(tokens[1, 9, 2, 0], pixels[1, 2, 1, 1] / 255, rtol=1e-6)
-    with pytest.raises(BadType, match="'pair' puts out tuple"):
-        dnn.compute_activation(pixels, 'pair')
+    flat = pixels.reshape(2, 3, 64) / 255
+    for which, expected in (('cls', flat[:, :1]), ('mean', flat.mean(1, keepdims=True)), ('patch', flat[:, 1:])):
+        found = dnn.compute_activation(pixels, 'tokens', tokens=which).get('tokens')
+        np.testing.assert_allclose(found[..., 0], expected.transpose(0, 2, 1), rtol=1e-6)
+    first = dnn.compute_activation(pixels, 'pair').get('pair')                  # of (output, (h, c)) the first
+    with torch.inference_mode():
+        output, _ = dnn.model.eval()(torch.from_numpy(pixels / 255).float())
+    np.testing.assert_allclose(first[..., 0], output.numpy().transpose(0, 2, 1), rtol=1e-6)
+    dnn.model.train()
     assert as_it_was(dnn)
 
 
@@ -197,7 +204,8 @@ class TestTheWorldIsLeftAsFound:
                        'forward': (ZeroDivisionError, 'division')}[crash]
         with pytest.raises(error, match=says):
             tiny.compute_activation(stim, mask, batch_size=2, out=out / 'x.act.h5')
-        assert self.modes(tiny) == modes and as_it_was(tiny) and list(out.iterdir()) == []
+        assert self.modes(tiny) == modes and as_it_was(tiny)
+        assert [f.name for f in out.iterdir()] == (['x.act.h5.part'] if crash == 'picture' else [])
 
 
 @pytest.mark.parametrize('change, says', [

@@ -1,0 +1,53 @@
+"""What is in a file of activations, as one key: the same key means the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from dnnbrain._checks import BadValue
+
+
+def content_key(dnn, stimuli, meta: dict) -> str:
+    """SHA-256 over network, weights, layers and how they are taken, and the stimuli.
+
+    Parameters
+    ----------
+    stimuli : Stimulus, ndarray or Dataset
+        Files count by name, size and time of change, arrays by their bytes, a Dataset by its
+        class and length only: nothing else can be known of it without reading it all.
+    meta : dict
+        What the file says of itself, with the hash of the weights.
+    """
+    what = {key: meta.get(key) for key in ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype',
+                                           'tokens', 'shard')}
+    hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in dnn.model.modules())
+    what |= {'hooks': hooks, 'stimuli': _seen(stimuli)}
+    return hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+
+
+def _seen(stimuli):
+    if hasattr(stimuli, 'files'):
+        files = [(file.name, stat.st_size, stat.st_mtime_ns) for file in stimuli.files() for stat in [file.stat()]]
+        return [stimuli.get('stimID').tolist(), files]
+    if isinstance(stimuli, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(stimuli).view(np.uint8).data).hexdigest()
+    return [type(stimuli).__name__, len(stimuli)]
+
+
+def same_content(fname, found: dict, key: str, overwrite: bool) -> bool:
+    """Whether a finished file holds what is asked for.
+
+    Raises
+    ------
+    BadValue
+        It holds something else, and may not be overwritten.
+    """
+    if found.get('key') == key:
+        return True
+    if overwrite:
+        return False
+    raise BadValue(f'{str(fname)!r} is there and holds other content (network, weights, layers, stimuli or the like '
+                   'differ); give another name, or overwrite')
