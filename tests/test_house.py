@@ -20,12 +20,15 @@ PUBLIC = {
     'dnnbrain.dnn.models': '''DNN AlexNet Vgg11 Vgg13 Vgg16 Vgg19 Vgg11_bn Vgg13_bn Vgg16_bn Vgg19_bn VGG11 VGG13 VGG16
                               VGG19 VGG11_bn VGG13_bn VGG16_bn VGG19_bn Resnet10 Resnet18 Resnet34 Resnet50 Resnet101
                               Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152 Googlenet
-                              InceptionV3''',
-    'dnnbrain.dnn.base': 'ImageSet VideoSet array_statistic correlation_score dnn_mask',
+                              InceptionV3 VggFace VggFaceModel R3D VGGish VGGishModel''',
+    'dnnbrain.dnn.base': 'ImageSet VideoClipSet VideoSet array_statistic correlation_score dnn_mask',
     'dnnbrain.brain.core': 'BrainEncoder',
     'dnnbrain.brain.io': 'load_brainimg save_brainimg',
     'dnnbrain.io.fileio': 'StimulusFile ActivationFile MaskFile RoiFile RdmFile',
-    'dnnbrain.utils.util': 'gen_dmask',
+    'dnnbrain.utils.util': 'gen_dmask get_frame_time_info',
+    'dnnbrain.utils.vggish_input': 'waveform_to_examples wavfile_to_examples',
+    'dnnbrain.utils.mel_features': '''frame hertz_to_mel log_mel_spectrogram periodic_hann spectrogram_to_mel_matrix
+                                      stft_magnitude''',
     'dnnbrain.datasets': 'digits simulate_subject',
     'dnnbrain.viz': 'plot_history plot_layer_maps show_predictions',
 }
@@ -43,7 +46,7 @@ def test_public_names(path):
 
 
 def test_commands_and_launchers_agree():
-    assert set(COMMANDS) == {'dnn_train', 'dnn_finetune', 'dnn_act', 'db_encode', 'db_info'}
+    assert set(COMMANDS) == {'dnn_train', 'dnn_finetune', 'dnn_act', 'dnn_ablation', 'db_encode', 'db_info'}
     assert {f.name for f in (ROOT / 'bin').iterdir()} == set(COMMANDS)
     for name, target in COMMANDS.items():
         assert target == f'dnnbrain.cli.{name}:main'

@@ -117,7 +117,7 @@ def together(*decorators):
 
 
 network_options = together(
-    option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Vgg16, Resnet50.'),
+    option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
     option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.'),
     option('-seed', type=SEED, help='Seed of everything random.'),
 )

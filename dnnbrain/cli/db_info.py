@@ -18,8 +18,8 @@ def _network(name: str) -> str:
     """Layers of a network with the shape and size of what they put out; needs no weights."""
     from dnnbrain._checks import BadValue, existing_file, listing
     from dnnbrain.io.describe import SUFFIXES
-    from dnnbrain.networks.registry import NETWORKS, network_class
-    if '.' in name or '/' in name:
+    from dnnbrain.networks.registry import NETWORKS, is_known, network_class
+    if ('.' in name or '/' in name) and not is_known(name):
         existing_file(name, 'NAME')
         raise BadValue(f'{name!r} is of no kind that dnnbrain writes; it knows {listing(SUFFIXES)}, '
                        f'and the networks {listing(NETWORKS, 20)}')
@@ -27,6 +27,8 @@ def _network(name: str) -> str:
     from dnnbrain.networks.summary import layer_table
     dnn = network._empty()
     table = layer_table(dnn)
-    return (f'{dnn.name}: pictures of {dnn.img_size[0]} x {dnn.img_size[1]} pixels, '
+    seen = 'pictures of {} x {} pixels'.format(*dnn.img_size) if dnn.input_shape == (3, *dnn.img_size) else \
+        f"stimuli of {' x '.join(map(str, dnn.input_shape))}"
+    return (f'{dnn.name}: {seen}, '
             f'{sum(p.numel() for p in dnn.model.parameters()):,} parameters, {len(table)} named layers\n'
             + table.to_string(index=False))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from dnnbrain._checks import BadValue
 
@@ -44,15 +45,40 @@ def pick_device(model: nn.Module, device=None, cuda: bool = False) -> torch.devi
 def visiting(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Move a model to a device for the block; restore its device and every module's mode after it."""
     home, modes = home_of(model), [(module, module.training) for module in model.modules()]
+    real = _real_buffers(model) if device.type == 'meta' else []
     try:
+        for module, name, value in real:
+            module._buffers[name] = value.to(device)
         if device != home:
             model.to(device)
         yield
     finally:
         if device != home:
             model.to(home)
+        for module, name, value in real:
+            module._buffers[name] = value
         for module, mode in modes:
             module.training = mode
+
+
+def _real_buffers(model: nn.Module) -> list[tuple[nn.Module, str, torch.Tensor]]:
+    return [(module, name, value) for module in model.modules() for name, value in module._buffers.items()
+            if value is not None and not value.is_meta]
+
+
+@contextmanager
+def without_parameters() -> Iterator[None]:
+    """Models made in the block have parameters without memory, so that none is initialised in vain.
+
+    Buffers are real: those that no file holds (indices and masks of attention) are there when the
+    parameters come.
+    """
+    hook = register_module_parameter_registration_hook(
+        lambda module, name, parameter: nn.Parameter(parameter.to('meta'), parameter.requires_grad))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dnnbrain.networks.state import home_of, visiting
+from dnnbrain.networks.fields import Field, receptive_fields
+from dnnbrain.networks.layers import split_call
+from dnnbrain.networks.state import as_model, home_of, visiting
 
 
 def layer_table(dnn) -> pd.DataFrame:
@@ -21,8 +25,9 @@ def layer_table(dnn) -> pd.DataFrame:
     -------
     table : DataFrame
         layer, path, shape (of one stimulus, 'n_chn x n_row x n_col'), bytes (of its activation,
-        float32), n_param, learns ('yes', 'no', 'partly', '-' without parameters), mult_adds (of the
-        convolutions, products and attention in it).
+        float32), rf and jump (size and step of the receptive field in pixels, '-' where it is the
+        whole picture or not defined; see `receptive_fields`), n_param, learns ('yes', 'no', 'partly',
+        '-' without parameters), mult_adds (of the convolutions, products and attention in it).
     """
     shapes, home = {}, home_of(dnn._network())
     paths = {layer: dnn.layer2path(layer) for layer in dnn.layers}
@@ -33,19 +38,37 @@ def layer_table(dnn) -> pd.DataFrame:
         return hook
 
     handles = [dnn.layer2module(layer).register_forward_hook(note(layer)) for layer in dnn.layers]
+    learning = [p for p in dnn.model.parameters() if p.requires_grad]
     try:
+        for p in learning:                       # or FlopCounterMode trips over one that is shown to a module
+            p.requires_grad_(False)
         with visiting(dnn.model, home), torch.inference_mode(), FlopCounterMode(display=False) as counted:
             dnn.model.eval()
-            dnn.model(torch.zeros(1, *dnn.input_shape, device=home))
+            dnn.model(as_model(dnn.model, torch.zeros(1, *dnn.input_shape, device=home)))
     finally:
         for handle in handles:
             handle.remove()
+        for p in learning:
+            p.requires_grad_(True)
+    fields = receptive_fields(dnn.model)
     flops = {path.partition('.')[2]: sum(found.values()) for path, found in counted.get_flop_counts().items()}
     return pd.DataFrame([{
         'layer': layer, 'path': path, 'shape': ' x '.join(map(str, shapes.get(layer, ()))),
-        'bytes': 4 * int(torch.Size(shapes.get(layer, (0,))).numel()), **_held(dnn.layer2module(layer)),
+        'bytes': 4 * int(torch.Size(shapes.get(layer, (0,))).numel()), **_seen(fields.get(path, ()), layer),
+        **_held(dnn.layer2module(layer)),
         'mult_adds': flops.get(path, 0) // 2,
     } for layer, path in paths.items()])
+
+
+def _seen(fields: Sequence[Field | None], layer: str) -> dict:
+    call = split_call(layer)[1]
+    field = fields[call - 1] if call <= len(fields) else None
+    return {'rf': _sides(field and field.size), 'jump': _sides(field and field.jump)}
+
+
+def _sides(lengths: tuple[int, ...] | None) -> str:
+    """One number where all sides are equal."""
+    return '-' if lengths is None else ' x '.join(map(str, lengths if len(set(lengths)) > 1 else lengths[:1]))
 
 
 def _held(module: torch.nn.Module) -> dict:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlparse
 
+import numpy as np
 import torch
 import torch.nn as nn
 
@@ -25,7 +28,8 @@ def models_folder() -> Path | None:
     return Path(root) / 'models' if root else None
 
 
-def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
+def find_pretrained(file_name: str, url: str | None, source: str | None = None,
+                    read: Callable | None = None) -> dict[str, torch.Tensor]:
     """Published weights: from ``$DNNBRAIN_DATA/models``, else torch.hub's cache, else downloaded.
 
     Parameters
@@ -33,7 +37,11 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
     file_name : str
         Name of the file in DNNBrain 1.0, such as 'alexnet.pth'.
     url : str or None
-        Where torchvision publishes it; None if nobody does.
+        Where torchvision publishes it; None if it does not.
+    source : str, optional
+        What to get where there is no `url`, as words for a message.
+    read : callable, optional
+        What reads the file; `read_state` by default.
 
     Raises
     ------
@@ -42,11 +50,12 @@ def find_pretrained(file_name: str, url: str | None) -> dict[str, torch.Tensor]:
     """
     folder = models_folder()
     if folder is not None and (folder / file_name).exists():
-        return read_state(folder / file_name)
+        return (read or read_state)(folder / file_name)
     place = f'{folder / file_name}' if folder else f'$DNNBRAIN_DATA/models/{file_name} (set DNNBRAIN_DATA first)'
     instead = 'or take random weights (pretrained=False, -random)'
     if url is None:
-        raise BadPath(f'nobody publishes weights as {file_name}; put yours at {place}, {instead}')
+        raise BadPath(f'torchvision does not publish weights {file_name}; get {source} and put it at {place}, {instead}'
+                      if source else f'nobody publishes weights as {file_name}; put yours at {place}, {instead}')
     cached = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
     if not cached.exists():
         try:
@@ -78,6 +87,18 @@ def read_plain(path: Path, argument: str, hint: str):
         why = 'is truncated or not a file of torch.save' if not zipfile.is_zipfile(path) else \
             f'does not hold plain tensors; {hint}'
         raise BadValue(f'{argument} {str(path)!r} {why}') from error
+
+
+def read_arrays(fname) -> dict[str, torch.Tensor]:
+    """Tensors by name from a file that may hold numpy arrays of floats; never runs other code from it."""
+    rebuild = np.empty(0).__reduce__()[0]
+    allowed = [(rebuild, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')]
+    with torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, type(np.dtype('f4')), type(np.dtype('f8')),
+                                           codecs.encode]):
+        found = read_plain(existing_file(fname, 'weights file'), 'weights file', 'save tensors by name')
+    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor | np.ndarray) for v in found.values()):
+        raise BadValue(f'weights file {str(fname)!r} does not hold arrays by name')
+    return {name: torch.as_tensor(value) for name, value in found.items()}
 
 
 def write_state(model: nn.Module, fname) -> None:
@@ -127,7 +148,9 @@ def load_into(model: nn.Module, state: dict[str, torch.Tensor], owner: str) -> N
     if wrong:
         raise BadValue(f'the weights do not belong to {owner}: {wrong[0]} has shape '
                        f'{tuple(came[wrong[0]].shape)}, not {tuple(have[wrong[0]].shape)}')
-    model.load_state_dict({n: came[n].to(have[n].dtype) for n in have}, assign=True)
+    for name in have:                            # filled in place, since MNASNet asks it for its version
+        have[name] = came[name].to(have[name].dtype)
+    model.load_state_dict(have, assign=True)
 
 
 def fit_linear_layers(model: nn.Module, state: dict[str, torch.Tensor]) -> None:

@@ -83,6 +83,14 @@ class PictureSet:
         other.transform = transform
         return other
 
+    def for_each_shown(self, values: np.ndarray) -> np.ndarray:
+        """Values of stimuli (n_stim, ...) for each item of the set; here an item is a stimulus."""
+        return values
+
+    def by_stimulus(self, answers):
+        """Answers to the items of the set as answers to the stimuli (n_stim, ...)."""
+        return answers
+
     def __len__(self) -> int:
         return self.n
 

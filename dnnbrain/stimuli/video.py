@@ -82,6 +82,22 @@ class Film:
                 raise BadValue(f'frame {number} of {str(self.path)!r} cannot be decoded')
             return shown.to_image()
 
+    def edges(self) -> np.ndarray:
+        """Seconds at which each frame begins, from the beginning of the first, and at which the last ends.
+
+        They are those of the container where it stores true times (a film may change its pace), or
+        else those of a steady frame rate. Shape (n_frame + 1,).
+        """
+        with self._open() as container:
+            stream = container.streams.video[0]
+            rate, base = stream.average_rate or stream.guessed_rate, stream.time_base
+        if not rate:
+            raise BadValue(f'video {str(self.path)!r} does not say its frame rate')
+        if self._marks is not None:
+            return np.arange(len(self) + 1) / float(rate)
+        begins = (np.array(self._times) - self._times[0]) * float(base)
+        return np.append(begins, begins[-1] + 1 / float(rate))
+
     def _start_anew(self) -> None:
         self._lock, self._process = threading.Lock(), os.getpid()
         self._container = self._frames = None

@@ -1,5 +1,6 @@
 """Public path of DNNBrain 1.0: small helpers."""
 
 from dnnbrain.activation.mask import gen_dmask
+from dnnbrain.stimuli.frame_times import get_frame_time_info
 
-__all__ = ['gen_dmask']
+__all__ = ['gen_dmask', 'get_frame_time_info']

@@ -16,6 +16,7 @@ from dnnbrain.networks.registry import NETWORKS, get_dnn, network_class
 from dnnbrain.networks.summary import layer_table
 
 INIT = dict.fromkeys(('googlenet', 'inception_v3'), {'init_weights': True})       # or torchvision warns
+OWN_TESTS = ('Resnet10', 'VggFace', 'R3D', 'VGGish')      # what torchvision does not have, or not for pictures
 PINNED = json.loads((Path(__file__).parent / 'layers.json').read_text())
 
 
@@ -40,7 +41,7 @@ def test_the_kind_of_module_fits_its_name():
                 assert isinstance(dnn.layer2module(layer), kinds[kind]), (name, layer)
 
 
-@pytest.mark.parametrize('name', [n for n in NETWORKS if n != 'Resnet10'])
+@pytest.mark.parametrize('name', [n for n in NETWORKS if n not in OWN_TESTS])
 def test_architecture_and_transforms_are_torchvisions(name):
     """State dicts are interchangeable, and the transforms are 1.0's and the published one."""
     network = network_class(name)

@@ -15,6 +15,8 @@ from dnnbrain.networks.zoo.published import PublishedNet
 
 
 class _Inception(PublishedNet):
+    kept = ('transform_input', 'aux_logits')
+
     @classmethod
     def _architecture(cls) -> nn.Module:
         return models.get_model(cls.arch, weights=None, aux_logits=True, transform_input=True, init_weights=True)

@@ -18,6 +18,11 @@ PREPROCESSING = ('full', 'weights')
 _EMPTY = ContextVar('whether networks are made without weights, to be filled from a file', default=False)
 
 
+def being_filled() -> bool:
+    """Whether a network is made without weights now, to be filled from a file."""
+    return _EMPTY.get()
+
+
 class PublishedNet(DNN):
     """A network whose architecture, weights and transform torchvision publishes.
 
@@ -36,17 +41,20 @@ class PublishedNet(DNN):
 
     arch: str
     published = True
+    source: str | None = None       # what to get where torchvision publishes nothing
     img_size = (224, 224)
+    pixels: dict = {}               # mean, std and interpolation, where they are not those of `transforms`
 
     def __init__(self, pretrained: bool = True, *, preprocess: str = 'full', rng: int | None = None):
         choice('preprocess', preprocess, PREPROCESSING)
-        model = self._unset() if _EMPTY.get() else self._pretrained() if pretrained else self._random(rng)
-        super().__init__(model, layer2loc=self._names(model), img_size=type(self).img_size,
-                         train_transform=transforms.augmented(type(self).img_size),
-                         test_transform=self._published_weights().transforms() if preprocess == 'weights'
-                         else transforms.full_field(type(self).img_size))
-        if pretrained and not _EMPTY.get() and self.published:
-            self.classes = list(self._published_weights().meta['categories'])
+        model = self._made(pretrained, rng)
+        size, pixels = type(self).img_size, self.pixels
+        super().__init__(model, layer2loc=self._names(model), img_size=size,
+                         train_transform=transforms.augmented(size, **pixels),
+                         test_transform=self._published_transform() if preprocess == 'weights'
+                         else transforms.full_field(size, **pixels))
+        if pretrained and not being_filled() and self.published:
+            self.classes = self._published_classes()
 
     def _name_layers(self) -> None:
         self.layer2loc = self._names(self.model)
@@ -60,13 +68,18 @@ class PublishedNet(DNN):
             _EMPTY.reset(token)
 
     @classmethod
+    def _made(cls, pretrained: bool, rng: int | None) -> nn.Module:
+        return cls._unset() if being_filled() else cls._pretrained() if pretrained else cls._random(rng)
+
+    @classmethod
     def _random(cls, rng: int | None) -> nn.Module:
         with seeded(rng):
             return cls._architecture()
 
     @classmethod
     def _pretrained(cls) -> nn.Module:
-        state = weights.find_pretrained(f'{cls.arch}.pth', cls._published_weights().url if cls.published else None)
+        url = cls._published_weights().url if cls.published else None
+        state = weights.find_pretrained(f'{cls.arch}.pth', url, cls.source)
         model = cls._unset()
         cls._fit(model, state)
         weights.load_into(model, state, cls.__name__)
@@ -87,5 +100,13 @@ class PublishedNet(DNN):
         if not cls.published:
             choice('preprocess', 'weights', ('full',), owner=cls.__name__)
         return models.get_model_weights(cls.arch).IMAGENET1K_V1
+
+    @classmethod
+    def _published_transform(cls) -> Callable:
+        return cls._published_weights().transforms()
+
+    @classmethod
+    def _published_classes(cls) -> list[str] | None:
+        return list(cls._published_weights().meta['categories'])
 
     _names: Callable[[nn.Module], dict]
