@@ -113,6 +113,15 @@ def integers(values, argument: str) -> np.ndarray:
     return array.astype(np.intp)
 
 
+def whole_number(value, argument: str) -> int | None:
+    """A whole number of Python's own, from numpy's too; None stays None."""
+    if value is None:
+        return None
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise BadType(f'{argument} must be a whole number, not {value!r}')
+    return int(value)
+
+
 def positions(numbers, n: int, argument: str) -> np.ndarray | None:
     """Numbers that count from 1 as indices that count from 0; None for 'all'.
 

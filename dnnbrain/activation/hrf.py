@@ -34,8 +34,10 @@ def hrf_matrix(onsets, durations, n_vol: int, tr: float, model: str = 'spm', ops
         raise BadValue(f'each event needs an onset and a duration, not {onsets.shape} and {durations.shape}')
     if not (np.isfinite(onsets).all() and np.isfinite(durations).all() and (durations >= 0).all()):
         raise BadValue('onsets and durations must be finite numbers of seconds, durations not negative')
-    if not tr > 0 or n_vol < 1:
-        raise BadValue(f'tr must be above 0 s and n_vol at least 1, not {tr} and {n_vol}')
+    if not tr > 0 or n_vol < 2:
+        raise BadValue(f'tr must be above 0 s and n_vol at least 2, not {tr} and {n_vol}')
+    if not len(onsets):
+        return np.zeros((n_vol, 0))
     times = np.arange(n_vol) * tr
     earliest = -max(24.0, -onsets.min(initial=0.0) + tr)
     return np.column_stack([

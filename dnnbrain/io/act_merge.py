@@ -14,7 +14,7 @@ from dnnbrain.io.act_h5 import SUFFIX, DiskLayer, read_act_h5
 from dnnbrain.io.act_writer import ActWriter, write_meta
 from dnnbrain.io.atomic import atomic
 
-SAME = ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype', 'tokens', 'layers')
+SAME = ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype', 'tokens', 'lesions', 'layers')
 
 
 def merge_activations(parts: Sequence, out, virtual: bool = False) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn as nn
 from torch import fx
 from torchvision import transforms
@@ -15,6 +16,8 @@ from torchvision.transforms._presets import ImageClassification
 
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.units import Units
+from dnnbrain.stimuli.audio import SoundTransform
+from dnnbrain.stimuli.clips import ClipTransform
 
 _CONV = 'in_channels out_channels kernel_size stride padding dilation groups bias padding_mode'
 _NORM = 'num_features eps momentum affine track_running_stats'
@@ -26,14 +29,17 @@ MODULES = {
     'GELU': 'approximate', 'SiLU': 'inplace', 'Hardswish': 'inplace', 'Softplus': 'beta threshold',
     'PReLU': 'num_parameters', 'Tanh': '', 'Sigmoid': '', 'Identity': '', 'Softmax': 'dim', 'LogSoftmax': 'dim',
     'Dropout': 'p inplace', 'Dropout2d': 'p inplace', 'Flatten': 'start_dim end_dim',
-    'MaxPool2d': 'kernel_size stride padding dilation', 'AvgPool2d': 'kernel_size stride padding',
-    'AdaptiveAvgPool2d': 'output_size', 'AdaptiveMaxPool2d': 'output_size',
+    'MaxPool2d': 'kernel_size stride padding dilation return_indices ceil_mode',
+    'AvgPool2d': 'kernel_size stride padding ceil_mode count_include_pad divisor_override',
+    'AdaptiveAvgPool2d': 'output_size', 'AdaptiveMaxPool2d': 'output_size return_indices',
 }
 TRANSFORMS = {
     'Resize': 'size interpolation max_size antialias', 'CenterCrop': 'size', 'ToTensor': '', 'PILToTensor': '',
-    'Normalize': 'mean std', 'RandomResizedCrop': 'size scale ratio interpolation antialias',
+    'Normalize': 'mean std', 'ConvertImageDtype': 'dtype',
+    'RandomResizedCrop': 'size scale ratio interpolation antialias',
     'RandomCrop': 'size padding pad_if_needed fill padding_mode', 'RandomHorizontalFlip': 'p',
-    'RandomVerticalFlip': 'p', 'RandomRotation': 'degrees interpolation expand center fill', 'Pad': 'padding fill',
+    'RandomVerticalFlip': 'p', 'RandomRotation': 'degrees interpolation expand center fill',
+    'Pad': 'padding fill padding_mode',
     'Grayscale': 'num_output_channels', 'RandomGrayscale': 'p', 'GaussianBlur': 'kernel_size sigma',
     'ColorJitter': 'brightness contrast saturation hue',
 }
@@ -76,6 +82,11 @@ def describe_transform(transform: Callable | None) -> dict | None:
             transforms.Resize(transform.resize_size, transform.interpolation, antialias=transform.antialias),
             transforms.CenterCrop(transform.crop_size), transforms.ToTensor(),
             transforms.Normalize(transform.mean, transform.std)]))
+    if type(transform) is SoundTransform:
+        return {'type': 'SoundTransform'}
+    if type(transform) is ClipTransform:
+        return {'type': 'ClipTransform', 'frames': describe_transform(transform.frames), 'n_frame': transform.n_frame,
+                'size': _plain(transform.size)}
     return None if transform is None else _described(transform, transforms, TRANSFORMS)
 
 
@@ -85,6 +96,10 @@ def make_transform(plan: dict | None) -> Callable | None:
         return None
     if plan.get('type') == 'Compose':
         return transforms.Compose([make_transform(step) for step in plan['steps']])
+    if plan.get('type') == 'SoundTransform':
+        return SoundTransform()
+    if plan.get('type') == 'ClipTransform':
+        return ClipTransform(make_transform(plan['frames']), plan['n_frame'], plan['size'])
     return _made(plan, transforms, TRANSFORMS)
 
 
@@ -96,7 +111,7 @@ def changes(fresh: nn.Module, model: nn.Module, path: str = '') -> dict[str, dic
     children, before = dict(model.named_children()), dict(fresh.named_children())
     if type(model) is nn.Sequential and list(children) != list(before) or set(children) - set(before):
         return {path: ours}
-    found = {}
+    found = {f'{path}.{name}' if path else name: {'type': 'None'} for name in before if name not in children}
     for name, child in children.items():
         found |= changes(before[name], child, f'{path}.{name}' if path else name)
     return found
@@ -118,12 +133,12 @@ def _described(thing, source, table: dict[str, str]) -> dict:
 
 
 def _plain(value):
-    """Tuples as lists, enumerations by their values: what JSON gives back."""
+    """Tuples as lists, enumerations by their values, types of numbers by name: what JSON gives back."""
     if hasattr(value, 'tolist'):
         return value.tolist()
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
-    return getattr(value, 'value', value)
+    return str(value) if isinstance(value, torch.dtype) else getattr(value, 'value', value)
 
 
 def _made(plan: dict, source, table: dict[str, str]):
@@ -134,6 +149,8 @@ def _made(plan: dict, source, table: dict[str, str]):
                 if key in table[name].split()}
     if 'interpolation' in settings:
         settings['interpolation'] = transforms.InterpolationMode(settings['interpolation'])
+    if 'dtype' in settings:
+        settings['dtype'] = getattr(torch, settings['dtype'].removeprefix('torch.'))
     if name == 'Resize' and isinstance(settings['size'], tuple):
         settings['size'] = list(settings['size'])
     return getattr(source, name)(**settings)

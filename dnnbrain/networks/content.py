@@ -22,7 +22,7 @@ def content_key(dnn, stimuli, meta: dict) -> str:
         What the file says of itself, with the hash of the weights.
     """
     what = {key: meta.get(key) for key in ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype',
-                                           'tokens', 'shard')}
+                                           'tokens', 'shard', 'lesions')}
     hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in dnn.model.modules())
     what |= {'hooks': hooks, 'stimuli': _seen(stimuli)}
     return hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()

@@ -65,7 +65,11 @@ class Course:
                     break
                 began = time.perf_counter()
                 history['lr'].append(self.rates.begin_epoch())
-                losses, sizes = self._epoch(epoch, bar)
+                try:
+                    losses, sizes = self._epoch(epoch, bar)
+                except BaseException:
+                    self.rates.break_off()
+                    raise
                 history['step_loss'].append(losses)
                 history['epoch_loss'].append(float(np.average(losses, weights=sizes)))
                 self._judge(history)

@@ -10,10 +10,14 @@ import torch.nn as nn
 from torch import fx
 
 from dnnbrain._checks import BadType, BadValue
+from dnnbrain.networks.ablation import has_lesions
 from dnnbrain.networks.blueprint import describe_module
 from dnnbrain.networks.layers import split_call
-from dnnbrain.networks.state import home_of, visiting
+from dnnbrain.networks.state import as_model, home_of, visiting
 from dnnbrain.networks.structure import plan_of
+
+_KEEP_SHAPE = (nn.Identity, nn.modules.dropout._DropoutNd, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU,
+               nn.Hardswish, nn.Softplus, nn.Tanh, nn.Sigmoid, nn.PReLU)
 
 
 class _Tracer(fx.Tracer):
@@ -69,6 +73,8 @@ def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
 
 def traced(model: nn.Module, tracer: fx.Tracer, trouble: str) -> fx.Graph:
     """The forward pass of a model in eval mode as a graph; its modes are as before afterwards."""
+    if has_lesions(model):
+        raise BadValue(f'{trouble} while it is ablated; dnn.restore() first')
     try:
         with visiting(model, home_of(model)):
             graph = tracer.trace(model.eval())
@@ -115,25 +121,27 @@ def join(dnn, head):
     Parameters
     ----------
     head : Module or DNN
-        Takes what the network puts out; maps are flattened before a fully connected layer.
+        Takes what the network puts out; maps are flattened if it begins with a fully connected layer
+        or a BatchNorm1d, dropout and activations before it or not.
 
     Returns
     -------
     dnn : DNN
         Module paths begin with 'trunk' and 'head'; names of layers stay, and 'head' is one.
     """
-    module = getattr(head, 'model', head)
+    module = head if isinstance(head, nn.Module) else getattr(head, 'model', None)
     if not isinstance(module, nn.Module):
         raise BadType(f'a head must be a torch.nn.Module or a DNN, not {type(head).__name__}')
     trunk = dnn._network()
-    first = next(m for m in module.modules() if not any(m.children()))
+    first = next((m for m in module.modules() if not any(m.children()) and not isinstance(m, _KEEP_SHAPE)), None)
     parts = OrderedDict(trunk=trunk)
-    if isinstance(first, nn.Linear):
+    if isinstance(first, nn.Linear | nn.BatchNorm1d):
         shape = output_shape(dnn)
         if len(shape) > 1:
             parts['flatten'] = nn.Flatten()
-        if first.in_features != (came := torch.Size(shape).numel()):
-            raise BadValue(f'the head takes {first.in_features} features, but {dnn.name} puts out {came}')
+        takes = first.in_features if isinstance(first, nn.Linear) else first.num_features
+        if takes != (came := torch.Size(shape).numel()):
+            raise BadValue(f'the head takes {takes} features, but {dnn.name} puts out {came}')
     parts['head'] = module.to(home_of(trunk))
     names = {name: ('trunk', *loc) for name, loc in dnn.layer2loc.items()} | {'head': ('head',)}
     return _like(dnn, nn.Sequential(parts), names, {'join': describe_module(module), 'to': plan_of(dnn)})
@@ -143,14 +151,14 @@ def output_shape(dnn) -> tuple[int, ...]:
     """Shape of what the network puts out for one picture."""
     home = home_of(dnn._network())
     with visiting(dnn.model, home), torch.inference_mode():
-        return tuple(dnn.model.eval()(torch.zeros(1, *dnn.input_shape, device=home)).shape[1:])
+        nothing = as_model(dnn.model, torch.zeros(1, *dnn.input_shape, device=home))
+        return tuple(dnn.model.eval()(nothing).shape[1:])
 
 
 def _like(dnn, model: nn.Module, names: dict, made: dict):
     """A DNN that looks at pictures as another does."""
-    from dnnbrain.networks.dnn import DNN
-    new = DNN(model, layer2loc=names, img_size=dnn.img_size, train_transform=dnn.train_transform,
-              test_transform=dnn.test_transform)
+    new = dnn._plain()(model, layer2loc=names, img_size=dnn.img_size, train_transform=dnn.train_transform,
+                       test_transform=dnn.test_transform)
     new.made = made
     new._name_layers()
     return new

@@ -12,6 +12,7 @@ import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, choice, listing, positions
 from dnnbrain.networks import freezing, heads
+from dnnbrain.networks.ablation import ablate, ablated, random_lesion, restore
 from dnnbrain.networks.cutting import cut_dnn, join
 from dnnbrain.networks.drawing import draw_structure
 from dnnbrain.networks.evaluate import test
@@ -21,6 +22,7 @@ from dnnbrain.networks.history import History
 from dnnbrain.networks.layers import module_paths, split_call
 from dnnbrain.networks.predict import predict
 from dnnbrain.networks.readout import readout
+from dnnbrain.networks.registry import from_timm, from_torchvision
 from dnnbrain.networks.saving import load, save
 from dnnbrain.networks.summary import layer_table
 from dnnbrain.networks.train import train
@@ -55,6 +57,10 @@ class DNN:
         What the loss of each of them counts with ``train(method='inception')``.
     made : dict or None
         Of a network that was cut or joined: from what (`dnnbrain.networks.structure`).
+    kept : tuple of str
+        Plain attributes of the model that are saved with it.
+    lesions : tuple of Lesion
+        What `ablate` has silenced.
     """
 
     classes: list[str] | None = None        # set on the class for subclasses with an __init__ of their own
@@ -62,6 +68,12 @@ class DNN:
     aux_heads: tuple[str, ...] = ()
     aux_weight: float = 0.3
     made: dict | None = None
+    _named_parts: list | None = None        # what the network was made of when its layers were named
+    kept: tuple[str, ...] = ()
+    lesions: tuple = ()
+    img_size: tuple[int, int] | None = None
+    train_transform: Callable | None = None
+    test_transform: Callable | None = None
 
     def __init__(self, model: nn.Module | None = None, *, layer2loc: dict | None = None,
                  img_size: tuple[int, int] | None = None, train_transform: Callable | None = None,
@@ -71,6 +83,7 @@ class DNN:
         self.img_size = img_size
         self.train_transform = train_transform
         self.test_transform = test_transform
+        self._drop_stale_names()
 
     # The work is done by functions of one file each; here they are verbs of a network.
     compute_activation = compute_activation
@@ -84,6 +97,12 @@ class DNN:
     cross_validate = cross_validate
     save = save
     load = classmethod(load)
+    ablate = ablate
+    ablated = ablated
+    restore = restore
+    random_lesion = random_lesion
+    from_torchvision = staticmethod(from_torchvision)
+    from_timm = staticmethod(from_timm)
 
     @property
     def name(self) -> str:
@@ -100,10 +119,11 @@ class DNN:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one transformed stimulus, (3, height, width) for pictures."""
+        """Shape of one transformed stimulus, (3, height, width) for pictures, (3, n_frame, height, width) for clips."""
         if self.img_size is None:
             raise BadValue(f'{self.name} has no img_size; set it to the (height, width) of its pictures')
-        return 3, *self.img_size
+        shape_of = getattr(self.test_transform, 'input_shape', None)
+        return (3, *self.img_size) if shape_of is None else shape_of(self.img_size)
 
     def layer2path(self, layer: str) -> str:
         """Module path of a layer given by its name or path; '#2' asks for its second call.
@@ -126,9 +146,11 @@ class DNN:
         return path
 
     def _drop_stale_names(self) -> None:
-        """Name the layers anew if a part that had a name was replaced by hand."""
-        if not all(_has(self.model, loc) for loc in self.layer2loc.values()):
+        """Name the layers anew if parts were replaced by hand since they were named."""
+        parts = [] if self.model is None else [(path, type(module)) for path, module in self.model.named_modules()]
+        if self._named_parts not in (None, parts):
             self._name_layers()
+        self._named_parts = parts
 
     def layer2module(self, layer: str) -> nn.Module:
         """The module that computes a layer."""
@@ -153,7 +175,7 @@ class DNN:
         index = positions(kernels, len(values), f'kernel of layer {layer!r}')
         return values if index is None else values[index]
 
-    def replace_head(self, n_out: int, layer: str | None = None, rng: int | None = None) -> nn.Linear:
+    def replace_head(self, n_out: int, layer: str | None = None, rng: int | None = None) -> nn.Linear | nn.Conv2d:
         """A fresh last fully connected layer with `n_out` outputs; returned, to be optimised.
 
         Parameters
@@ -213,6 +235,11 @@ class DNN:
     def _empty(cls, **kwargs) -> DNN:
         """A network to be filled from a file."""
         return cls(**kwargs)
+
+    @staticmethod
+    def _plain() -> type[DNN]:
+        """Class of what is cut from this network or joined to it."""
+        return DNN
 
     @staticmethod
     def _fit(model: nn.Module, state: dict[str, torch.Tensor]) -> None:

@@ -41,7 +41,8 @@ def test(dnn, data, task: str, target=None, cuda: bool = False, *, device=None,
     """
     y = targets(data, target, task, 'data')
     pictures = picture_set(data, dnn.test_transform)
-    output = output_of(dnn, pictures, pick_device(dnn._network(), device, cuda), batch_size, n_worker, 'testing')
+    device = pick_device(dnn._network(), device, cuda)
+    output = pictures.by_stimulus(output_of(dnn, pictures, device, batch_size, n_worker, 'testing'))
     fit_output(y, vector_size(output, dnn.name), task, 'data', dnn.name)
     result = scored(output, y, task)
     return result | (_by_class if task == 'classification' else _by_output)(result['pred_value'], y)

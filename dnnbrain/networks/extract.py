@@ -21,9 +21,10 @@ from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.io.act_h5 import SUFFIX, read_act_h5
+from dnnbrain.networks.ablation import lesions_of
 from dnnbrain.networks.content import content_key, same_content
 from dnnbrain.networks.recording import TOKENS, recording
-from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile
+from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile, ToFileBehind
 from dnnbrain.networks.state import as_model, pick_device, visiting
 from dnnbrain.networks.weights import state_hash
 from dnnbrain.stimuli.checking import without_bad_files
@@ -105,7 +106,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
     ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else None
     meta = {'network': dnn.name, 'layer_paths': paths, 'transform': str(dnn.test_transform),
             'dmask': dmask.to_dict(), 'pool': pool_method, 'dtype': dtype, 'tokens': tokens, 'shard': shard,
-            'skipped': skipped}
+            'skipped': skipped, 'lesions': lesions_of(dnn.model)}
     if out is None:
         sink = InMemory(dmask.layers, len(pictures), ids, meta)
     else:
@@ -113,7 +114,8 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
         meta['key'] = content_key(dnn, stimuli, meta)
         if resume and Path(out).exists() and same_content(out, read_act_h5(out)[2], meta['key'], overwrite):
             return _loaded(out)
-        sink = ToFile(out, dmask.layers, len(pictures), ids, meta, resume and not overwrite, batch_size)
+        to_file = ToFile if device.type == 'cpu' else ToFileBehind      # the CPU has nothing else to do
+        sink = to_file(out, dmask.layers, len(pictures), ids, meta, resume and not overwrite, batch_size)
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import torch.nn as nn
 
 from dnnbrain._checks import BadValue, choice
-from dnnbrain.networks.heads import head_path
+from dnnbrain.networks.heads import head_paths
+from dnnbrain.networks.structure import plan_of
 
 ALL_BUT_HEAD = 'all but head'
 
@@ -34,8 +35,8 @@ def parameters_of(dnn, where: tuple[str, ...]) -> dict[str, nn.Parameter]:
 
 def _paths(dnn, where: str, paths: list[str]) -> list[str]:
     if where == ALL_BUT_HEAD:
-        head = head_path(dnn.model) + '.'
-        return [path for path in paths if not path.startswith(head)]
+        heads = tuple(head + '.' for head in whole_head(dnn))
+        return [path for path in paths if not path.startswith(heads)]
     modules = [name for name, _ in dnn.model.named_modules() if name]
     if where in dnn.layer2loc or where in modules:
         layers = [where]
@@ -48,6 +49,15 @@ def _paths(dnn, where: str, paths: list[str]) -> list[str]:
     if not found:
         raise BadValue(f'layer {where!r} of {dnn.name} has no parameters')
     return found
+
+
+def whole_head(dnn) -> list[str]:
+    """Paths of the head with all its new layers: what was joined, or stands in the place of original parts."""
+    heads = head_paths(dnn.model)
+    if dnn.made and 'join' in dnn.made:
+        return ['head', *heads]
+    tops = {path.partition('.')[0] for path in heads}
+    return [*heads, *(path for path in plan_of(dnn).get('changed', {}) if path.partition('.')[0] in tops)]
 
 
 def set_learning(dnn, where: tuple[str, ...], learns: bool):

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadType, BadValue
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.history import History
-from dnnbrain.networks.readout import rescale_head
+from dnnbrain.networks.readout import check_ends_in_head, rescale_head
 from dnnbrain.networks.targets import targets
 from dnnbrain.networks.train import train
 from dnnbrain.stimuli.loaders import part_of
@@ -44,6 +44,9 @@ def cross_validate(dnn, data, n_epoch: int, task: str, splits: Sequence[tuple[np
     for name in ('scheduler', 'checkpoint', 'data_validation'):
         if kwargs.get(name) is not None:
             raise BadValue(f'cross_validate takes no {name}: each fold has its own')
+    if optimizer is not None and (isinstance(optimizer, type) or not callable(optimizer)):
+        raise BadType('optimizer must be a function of a network, since each fold has its own: '
+                      'lambda dnn: torch.optim.Adam(dnn.model.parameters(), 1e-4)')
     y = targets(data, target, task, 'data')
     regression = task == 'regression'
     scores, correlations, histories = [], [], []
@@ -65,6 +68,7 @@ def fit(dnn, data, n_epoch: int, task: str, optimizer=None, target=None, standar
     y = targets(data, target, task, 'data')
     if task == 'classification' or not standardize:
         return train(dnn, data, n_epoch, task, optimizer, target=y, **kwargs)
+    check_ends_in_head(dnn)
     y, (mean, spread) = standardized(y)
     history = train(dnn, data, n_epoch, task, optimizer, target=y, **kwargs)
     rescale_head(dnn, mean, spread)

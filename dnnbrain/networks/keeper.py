@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadValue, choice
+
+log = logging.getLogger(__name__)
 
 MEASURES = {'score': ('score_validation', 1), 'loss': ('loss_validation', -1)}
 
@@ -36,6 +41,9 @@ class Keeper:
         self._best_value, self._waited = -float('inf'), 0
         self._best: dict[str, torch.Tensor] = {}
         self._good: dict[str, torch.Tensor] = {}
+
+    def begin(self) -> None:
+        """Note the weights before the first epoch."""
         self._copy_to(self._good)
 
     def look(self, history: dict) -> None:
@@ -43,7 +51,9 @@ class Keeper:
         epoch = len(history['epoch_loss'])
         if history[self.key]:
             value = self._sign * history[self.key][-1]
-            if value > self._best_value or self.best_epoch is None:
+            if not math.isfinite(value):
+                log.warning('%s is %s in epoch %d, which says nothing of it', self.key, value, epoch)
+            elif value > self._best_value or self.best_epoch is None:
                 self.best_epoch, self._best_value = epoch, value
                 if self.keeps:
                     self._copy_to(self._best)

@@ -79,6 +79,7 @@ class Team:
             yield lambda: None
             return
         under_way = []
+        global _together
         norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
         hooks = [p.register_post_accumulate_grad_hook(
             lambda p: under_way.append(dist.all_reduce(p.grad, async_op=True)))
@@ -89,9 +90,11 @@ class Team:
                 under_way.pop().wait()
         for norm in norms:
             norm.forward = partial(_norm_over_all, norm)
+        _together = True
         try:
             yield arrive
         finally:
+            _together = False
             for norm in norms:
                 del norm.forward
             for hook in hooks:
@@ -99,6 +102,7 @@ class Team:
 
 
 ALONE = Team()
+_together = False       # whether batch norm sees the batch of all processes at the moment
 
 
 def find_team() -> Team:
@@ -136,7 +140,7 @@ class _SumOverAll(torch.autograd.Function):
 
 def _norm_over_all(norm: _BatchNorm, x: torch.Tensor) -> torch.Tensor:
     """Batch norm over the batches of all processes; running statistics are those of the whole batch."""
-    if not norm.training:
+    if not (norm.training and _together):        # or a copy of the network, made while it was trained
         return type(norm).forward(norm, x)
     values = x.to(torch.promote_types(x.dtype, torch.float32))
     axes, flat = [0, *range(2, x.ndim)], (-1, *(1,) * (x.ndim - 2))

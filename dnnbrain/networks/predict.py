@@ -39,8 +39,11 @@ def predict(dnn, stimuli, top: int = 1, *, device=None, batch_size: int = BATCH_
     else:
         ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else np.arange(len(stimuli))
     pictures = picture_set(stimuli, dnn.test_transform)
-    output = output_of(dnn, pictures, pick_device(dnn._network(), device), batch_size, n_worker, 'predicting')
+    device = pick_device(dnn._network(), device)
+    output = pictures.by_stimulus(output_of(dnn, pictures, device, batch_size, n_worker, 'predicting'))
     n_class = vector_size(output, dnn.name)
+    if n_class == 1 or getattr(dnn.history, 'settings', {}).get('task') == 'regression':
+        raise BadValue(f'{dnn.name} puts out values, not classes; use test, or compute_activation of its last layer')
     if not 1 <= top <= n_class:
         raise BadValue(f'top must be from 1 to the {n_class} classes of {dnn.name}, not {top}')
     best = output.softmax(dim=1).topk(top)
@@ -59,8 +62,11 @@ def _one(picture) -> np.ndarray:
 def class_names(stimuli, n_class: int) -> list[str] | None:
     """Names of classes from the columns label and condition of a table; None unless they belong together.
 
-    A class that no stimulus shows is named by its number.
+    A class that no stimulus shows is named by its number. A Dataset may have a list `classes`.
     """
+    known = getattr(stimuli, 'classes', None)
+    if known is not None and getattr(stimuli, 'target_transform', None) is None and len(known) <= n_class:
+        return [*map(str, known), *map(str, range(len(known), n_class))]
     if not {'label', 'condition'} <= set(getattr(stimuli, 'items', ())):
         return None
     pairs = set(zip(stimuli.get('label').tolist(), stimuli.get('condition').tolist(), strict=True))

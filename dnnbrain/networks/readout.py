@@ -6,10 +6,11 @@ import numpy as np
 import torch
 import torch.nn as nn
 
+from dnnbrain._checks import BadValue
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.networks.cutting import output_shape
 from dnnbrain.networks.heads import head_path
-from dnnbrain.networks.state import home_of, seeded
+from dnnbrain.networks.state import as_model, home_of, seeded, visiting
 from dnnbrain.networks.units import Units
 
 
@@ -38,6 +39,23 @@ def readout(dnn, dmask, n_out: int, rng: int | None = None):
         head = nn.Sequential(Units(dmask), nn.Linear(n_unit, n_out))
     head.to(home_of(trunk.model), next(p.dtype for p in trunk.model.parameters()))
     return trunk.join(head)
+
+
+@torch.inference_mode()
+def check_ends_in_head(dnn) -> None:
+    """Refuse a network whose output is not what its last fully connected layer puts out."""
+    seen, home = [], home_of(dnn.model)
+    head = dnn.model.get_submodule(head_path(dnn.model))
+    handle = head.register_forward_hook(lambda module, args, output: seen.append(output))
+    try:
+        with visiting(dnn.model, home):
+            shown = as_model(dnn.model, torch.rand(2, *dnn.input_shape, generator=torch.Generator().manual_seed(0)))
+            output = dnn.model.eval()(shown.to(home))
+    finally:
+        handle.remove()
+    if not isinstance(head, nn.Linear) or not seen or not torch.equal(seen[-1], output):
+        raise BadValue(f'something follows the last fully connected layer of {dnn.name}, so that it cannot be scaled '
+                       'to values; use standardize=False')
 
 
 @torch.no_grad()

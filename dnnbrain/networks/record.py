@@ -17,17 +17,24 @@ from dnnbrain.networks.structure import leaf, plan_of
 log = logging.getLogger(__name__)
 
 
-def write_record(dnn, fname) -> None:
-    """Write ``NAME.pth.json`` beside ``NAME.pth``."""
+def record_of(dnn) -> str:
+    """What is known of a network, as JSON."""
     plan = plan_of(dnn)
+    types = {str(p.dtype).removeprefix('torch.') for p in dnn._network().parameters()}
     record = {
-        'network': leaf(plan), 'made': plan, 'classes': dnn.classes, 'img_size': dnn.img_size,
+        'network': leaf(plan), 'made': plan, 'dtype': types.pop() if len(types) == 1 else None,
+        'classes': dnn.classes, 'img_size': dnn.img_size,
         'transforms': {kind: describe_transform(getattr(dnn, f'{kind}_transform')) for kind in ('train', 'test')},
         'training': getattr(dnn.history, 'settings', None), 'history': dnn.history,
         'versions': {'dnnbrain': __version__} | {name: version(name) for name in ('torch', 'torchvision')},
     }
+    return json.dumps(record, indent=1, default=lambda value: value.tolist()) + '\n'
+
+
+def write_record(text: str, fname) -> None:
+    """Write ``NAME.pth.json`` beside ``NAME.pth``."""
     with atomic(_beside(fname)) as part:
-        part.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
+        part.write_text(text, encoding='utf-8')
 
 
 def read_record(fname) -> dict | None:

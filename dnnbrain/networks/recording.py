@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn as nn
+from torchvision.ops import Permute
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.mask import Mask
@@ -37,7 +39,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
             calls[layer] = calls.get(layer, 0) + 1
             if calls[layer] != call:
                 return
-            activ = as_maps(output, layer, n_shown[0], tokens)
+            activ = as_maps(channels_first(dnn.model, module, output), layer, n_shown[0], tokens)
             if layer not in picks:
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
@@ -66,6 +68,14 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
     finally:
         for handle in handles:
             handle.remove()
+
+
+def channels_first(model: nn.Module, module: nn.Module, output):
+    """What a part of a Swin transformer puts out, (n, row, column, channel), in the order of all others."""
+    if isinstance(output, torch.Tensor) and output.ndim == 4 and 'swin_transformer' in type(model).__module__ \
+            and not isinstance(module, nn.Conv2d | Permute):
+        return output.permute(0, 3, 1, 2)
+    return output
 
 
 class _Enough(Exception):

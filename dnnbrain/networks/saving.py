@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
+
 from dnnbrain._checks import BadValue
-from dnnbrain.networks.record import apply_record, read_record, write_record
-from dnnbrain.networks.registry import NETWORKS
-from dnnbrain.networks.structure import build, leaf
+from dnnbrain.networks.record import apply_record, read_record, record_of, write_record
+from dnnbrain.networks.registry import NETWORKS, is_known
+from dnnbrain.networks.structure import build, can_be_built, leaf
 from dnnbrain.networks.weights import load_into, read_state, write_state
 
 
@@ -15,8 +17,9 @@ def save(dnn, fname) -> None:
     ``NAME.pth.json`` holds what `load` rebuilds the network from (which one, replaced parts, cuts,
     joined heads, transforms), and class names, settings of the training, history and versions.
     """
+    text = record_of(dnn)                        # first, so that a file without its record is never left
     write_state(dnn._network(), fname)
-    write_record(dnn, fname)
+    write_record(text, fname)
 
 
 def load(cls, fname, **kwargs):
@@ -47,13 +50,16 @@ def load(cls, fname, **kwargs):
     state, record = read_state(fname), read_record(fname)
     plan = record['made'] if record else {'network': cls.__name__}
     bottom, anyone = leaf(plan), cls.__name__ == 'DNN'
-    if anyone and bottom not in NETWORKS:
-        raise BadValue(f'{str(fname)!r} does not say which network of dnnbrain it holds; use the load of its '
-                       'class, such as AlexNet.load')
-    if bottom != cls.__name__ and {bottom, cls.__name__} <= set(NETWORKS):
-        raise BadValue(f'{str(fname)!r} holds {bottom}, not {cls.__name__}; use {bottom}.load')
+    if anyone and not can_be_built(plan):
+        raise BadValue(f'{str(fname)!r} does not say how its network is built; use the load of its class, such as '
+                       'AlexNet.load, or build it again and use dnn.model.load_state_dict')
+    if bottom != cls.__name__ and can_be_built(plan) and is_known(cls.__name__):
+        raise BadValue(f'{str(fname)!r} holds {bottom}, not {cls.__name__}; use '
+                       f'{bottom if bottom in NETWORKS else "DNN"}.load')
     dnn = build(plan, None if anyone else cls, **kwargs)
     dnn._fit(dnn._network(), state)
+    if record and record.get('dtype'):
+        dnn.model.to(getattr(torch, record['dtype']))
     load_into(dnn._network(), state, dnn.name)
     dnn._name_layers()
     dnn.classes = None

@@ -84,7 +84,8 @@ class Step:
         wanted = wanted.to(self.device)
         loss = self.loss_of(main.float(), wanted)
         if self.aux_weight is not None:
-            loss = loss + self.aux_weight * sum(self.loss_of(out.float(), wanted) for out in auxiliary)
+            loss = loss + self.aux_weight * sum(self.loss_of(out.float(), wanted) for out in auxiliary
+                                                if out is not None)
         return loss
 
     def loss_value(self, output: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -161,6 +162,11 @@ class Rates:
             self.scheduler.step(loss)
         elif self.scheduler is not None:
             self.scheduler.step()
+
+    def break_off(self) -> None:
+        """After an end within an epoch: the optimizer has its full rates again."""
+        if self._full:
+            self._set(self._full)
 
     def _set(self, rates: list[float]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):

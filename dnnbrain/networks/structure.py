@@ -6,25 +6,57 @@ each with ``'changed': {module path: description}`` where parts were replaced si
 
 from __future__ import annotations
 
+import json
+
+import torch
+
 from dnnbrain._checks import BadValue
-from dnnbrain.networks.blueprint import changes, make_module
-from dnnbrain.networks.registry import NETWORKS, network_class
+from dnnbrain.networks.blueprint import changes, describe_module, make_module
+from dnnbrain.networks.registry import is_known, network_class
 
 
 def plan_of(dnn) -> dict:
-    """The plan of a network; of one that nobody knows by name, the name alone."""
+    """The plan of a network. Of one that was made by hand, the whole model, if it can be described."""
     made = dnn.made or {'network': dnn.name}
-    if leaf(made) not in NETWORKS:
-        return made
-    changed = changes(build(made).model, dnn.model)
-    return made | ({'changed': changed} if changed else {})
+    if is_known(leaf(made)):
+        fresh = build(made)
+    elif dnn.made is None and any(is_known(base.__name__) for base in type(dnn).__mro__):
+        try:
+            fresh = type(dnn)._empty()
+        except TypeError:                        # a class of the user's own that wants arguments
+            return made
+    else:
+        return made if dnn.made else _by_hand(dnn)
+    kept = {name: getattr(dnn.model, name) for name in type(dnn).kept if not dnn.made and hasattr(dnn.model, name)}
+    changed = changes(fresh.model, dnn.model)
+    return made | ({'kept': kept} if kept else {}) | ({'changed': changed} if changed else {})
+
+
+def _by_hand(dnn) -> dict:
+    plan = {'network': dnn.name}
+    if type(dnn).__name__ != 'DNN' or dnn.model is None:
+        return plan
+    module = describe_module(dnn.model)
+    return plan if 'unknown' in json.dumps(module) else \
+        plan | {'module': module, 'names': {name: '.'.join(map(str, loc)) for name, loc in dnn.layer2loc.items()},
+                'img_size': dnn.img_size}
+
+
+def bottom(plan: dict) -> dict:
+    """What a plan begins with."""
+    while 'network' not in plan:
+        plan = plan['of'] if 'cut' in plan else plan['to']
+    return plan
 
 
 def leaf(plan: dict) -> str:
     """Name of the network at the bottom of a plan."""
-    while 'network' not in plan:
-        plan = plan['of'] if 'cut' in plan else plan['to']
-    return plan['network']
+    return bottom(plan)['network']
+
+
+def can_be_built(plan: dict) -> bool:
+    """Whether a plan says all that is needed, so that no class of the user's own is."""
+    return is_known(leaf(plan)) or 'module' in bottom(plan)
 
 
 def build(plan: dict, network: type | None = None, **kwargs):
@@ -42,20 +74,34 @@ def build(plan: dict, network: type | None = None, **kwargs):
     BadValue
         A part was replaced by something that has no description.
     """
-    if 'network' in plan:
+    if 'module' in plan:
+        from dnnbrain.networks.dnn import DNN
+        with torch.device('meta'):
+            dnn = DNN(make_module(plan['module']))
+        dnn.layer2loc = {name: tuple(path.split('.')) for name, path in plan['names'].items()}
+        dnn.img_size = plan['img_size'] and tuple(plan['img_size'])
+    elif 'network' in plan:
         dnn = (network or network_class(plan['network']))._empty(**kwargs)
     elif 'cut' in plan:
         dnn = build(plan['of'], network, **kwargs).cut(*plan['cut'])
     else:
-        dnn = build(plan['to'], network, **kwargs).join(make_module(plan['join']).to('meta'))
+        with torch.device('meta'):
+            head = make_module(plan['join'])
+        dnn = build(plan['to'], network, **kwargs).join(head)
+    for name, value in plan.get('kept', {}).items():
+        setattr(dnn.model, name, value)
     for path, description in plan.get('changed', {}).items():
         try:
-            module = make_module(description).to('meta')
+            with torch.device('meta'):           # nothing is initialised in vain, no random number drawn
+                module = None if description.get('type') == 'None' else make_module(description)
         except BadValue:
             raise BadValue(f'{path or "the whole network"} was replaced by {description.get("type")}, which cannot be '
                            'made from its description; make the network as it was trained, then use '
                            'dnn.model.load_state_dict') from None
-        if path:
+        if module is None:
+            parent, _, name = path.rpartition('.')
+            setattr(dnn.model.get_submodule(parent), name, None)
+        elif path:
             dnn.model.set_submodule(path, module)
         else:
             dnn.model = module

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -62,6 +64,16 @@ def _values(target: np.ndarray, owner: str) -> np.ndarray:
         raise BadValue(f'targets of {owner} must be finite and of shape (n_stim,) or (n_stim, n_out), '
                        f'not {target.shape}')
     return target[:, None] if target.ndim == 1 else target
+
+
+def digest(stimuli, y: np.ndarray) -> str:
+    """Tells one set of stimuli and targets from another: IDs, or pixels of arrays, and targets."""
+    known = hashlib.sha256(np.ascontiguousarray(y).tobytes())
+    if hasattr(stimuli, 'get') and hasattr(stimuli, 'items'):
+        known.update('\n'.join(map(str, stimuli.get('stimID'))).encode())
+    elif isinstance(stimuli, np.ndarray):
+        known.update(np.ascontiguousarray(stimuli).tobytes())
+    return known.hexdigest()
 
 
 def vector_size(output: torch.Tensor, network: str) -> int:

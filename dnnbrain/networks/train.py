@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from dnnbrain._checks import BadValue, choice
+from dnnbrain._checks import BadType, BadValue, choice, whole_number
 from dnnbrain.networks.caching import Features, split_frozen
 from dnnbrain.networks.checkpoint import Checkpoint
 from dnnbrain.networks.course import Course
@@ -23,7 +23,7 @@ from dnnbrain.networks.parallel import find_team
 from dnnbrain.networks.predict import class_names
 from dnnbrain.networks.state import pick_device, seeded, visiting
 from dnnbrain.networks.steps import Rates, Step, loss_function, plain_groups
-from dnnbrain.networks.targets import fit_output, targets, vector_size
+from dnnbrain.networks.targets import digest, fit_output, targets, vector_size
 from dnnbrain.stimuli.images import PictureSet
 from dnnbrain.stimuli.loaders import picture_set
 
@@ -109,7 +109,8 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         network then has the best weights, or those of the last whole epoch.
     """
     choice('method', method, METHODS)
-    team = find_team()
+    team, rng = find_team(), whole_number(rng, 'rng')
+    n_epoch, batch_size = whole_number(n_epoch, 'n_epoch'), whole_number(batch_size, 'batch_size')
     if n_epoch < 1 or batch_size < 1 or (log_every is not None and log_every < 1):
         raise BadValue('n_epoch, batch_size and log_every must be at least 1, '
                        f'not {n_epoch}, {batch_size}, {log_every}')
@@ -118,20 +119,29 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     model, device = dnn._network(), pick_device(dnn._network(), device)
     y = targets(data, target, task, 'data')
     looked_at = picture_set(data, dnn.test_transform)
+    y = looked_at.for_each_shown(y)
     judged = {'train': (looked_at, y)} if data_train else {}
     if data_validation is not None:
         y_validation = targets(data_validation, target_validation, task, 'data_validation')
-        judged['validation'] = (picture_set(data_validation, dnn.test_transform), y_validation)
+        shown = picture_set(data_validation, dnn.test_transform)
+        judged['validation'] = (shown, shown.for_each_shown(y_validation))
     n_out = _fit_together(dnn, looked_at, {'data': y} | {f'data_{key}': values for key, (_, values) in judged.items()},
                           task, device)
     if method == 'inception':
         _check_auxiliaries(dnn, n_out, task, class_weight)
+    if precision == 'fp16' and any(p.dtype == torch.float16 for p in model.parameters()):
+        raise BadValue("precision='fp16' needs parameters in float32; use dnn.model.float() before")
     optimizer = _checked(optimizer or getattr(scheduler, 'optimizer', None), model)
     rates = Rates(optimizer, scheduler, warmup)
     loss_of = loss_function(task, y, n_out, class_weight, label_smoothing).to(device)
     keeper = Keeper(model, keep_best, patience, 'validation' in judged)
-    settings = {'network': dnn.name, 'n_param': sum(p.numel() for p in model.parameters()), 'n_stim': len(y),
+    settings = {'network': dnn.name, 'n_param': sum(p.numel() for p in model.parameters()), 'n_stim': len(data),
                 'task': task, 'batch_size': batch_size, 'augment': augment, 'precision': precision, 'rng': rng}
+    same = {'data': digest(data, y)} | {f'data_{key}': digest(data_validation, values)
+                                        for key, (_, values) in judged.items() if key == 'validation'}
+    if any(other != same for other in team.gather(same)):
+        raise BadValue('the processes were given different stimuli or targets; seed what divides them, such as '
+                       'stim.split(..., rng=0)')
     told = settings | {
         'n_epoch': n_epoch, 'method': method, 'cache_features': cache_features, 'n_process': team.size,
         'n_validation': len(judged['validation'][1]) if 'validation' in judged else 0,
@@ -140,6 +150,10 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         'scheduler': None if scheduler is None else type(scheduler).__name__, 'warmup': warmup,
         'class_weight': class_weight if isinstance(class_weight, str | None) else np.asarray(class_weight).tolist(),
         'label_smoothing': label_smoothing, 'keep_best': keep_best, 'patience': patience}
+    must_agree = {key: value for key, value in told.items()
+                  if key not in ('n_epoch', 'n_process', 'groups', 'keep_best', 'patience', 'warmup')} | same
+    if scheduler is None or all('initial_lr' in group for group in optimizer.param_groups):
+        must_agree['lr'] = [float(group.get('initial_lr', group['lr'])) for group in optimizer.param_groups]
     trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
     with visiting(model, device), seeded(rng, device) as seed, ExitStack() as stack:
@@ -147,12 +161,13 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
         if not team.first:
             torch.manual_seed(seed + team.rank)         # dropout of its own
         team.equalise(model)
+        keeper.begin()
         arrive = stack.enter_context(team.one_batch(model))
         learn = Step(head, optimizer, loss_of, device, precision, dnn.aux_weight if method == 'inception' else None,
                      team, arrive)
         parts = {'model': model, 'optimizer': optimizer, 'keeper': keeper, 'scaler': learn.scaler}
         parts |= {} if scheduler is None else {'scheduler': scheduler}
-        saved = Checkpoint(checkpoint, parts, order, device, settings, team)
+        saved = Checkpoint(checkpoint, parts, order, device, must_agree, team)
         if cache_features:
             features = stack.enter_context(Features(trunk, device, batch_size))
             lesson = FeatureLesson(features.of(looked_at), y)
@@ -185,7 +200,7 @@ def _check_auxiliaries(dnn, n_out: int, task: str, class_weight) -> None:
         raise BadValue(f"method='inception' needs auxiliary classifiers, and {dnn.name} has none; "
                        "use method='tradition'")
     for path in dnn.aux_paths():
-        n = dnn.model.get_submodule(path).out_features
+        n = [m.out_features for m in dnn.model.get_submodule(path).modules() if isinstance(m, nn.Linear)][-1]
         if n != n_out and (task == 'regression' or class_weight is not None or n < n_out):
             raise BadValue(f'the auxiliary classifier {path} of {dnn.name} puts out {n} values and its head {n_out}; '
                            f'dnn.replace_head({n_out}) replaces them together')
@@ -197,6 +212,11 @@ def _checked(optimizer, model: nn.Module) -> torch.optim.Optimizer:
         raise BadValue('every parameter of the network is frozen; set requires_grad = True for what should learn')
     if optimizer is None:
         return torch.optim.Adam(model.parameters())
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise BadType('optimizer must be made of the parameters that learn, such as '
+                      f'torch.optim.Adam(dnn.model.parameters(), 1e-4), not {optimizer!r}')
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise BadValue('LBFGS goes over a batch several times in a step, which training here does not; use Adam or SGD')
     own = {id(p) for p in model.parameters()}
     taught = [p for group in optimizer.param_groups for p in group['params']]
     if not all(id(p) in own for p in taught):

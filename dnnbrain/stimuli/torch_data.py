@@ -39,12 +39,13 @@ class DatasetPictures(PictureSet):
 
 
 def dataset_labels(dataset: Dataset) -> np.ndarray:
-    """Labels of a Dataset, from its attribute `targets` or `labels`, or else item by item."""
-    for name in ('targets', 'labels'):
-        values = getattr(dataset, name, None)
-        if values is not None and len(values) == len(dataset):
-            return np.asarray(values)
+    """Labels of a Dataset, from its attribute `targets` or `labels` if it gives those, or else item by item."""
     first = dataset[0]
     if not isinstance(first, tuple | list) or len(first) < 2:
         raise BadValue('the Dataset gives pictures without labels; give target=')
+    changed = getattr(dataset, 'target_transform', None) is not None
+    for name in () if changed else ('targets', 'labels'):
+        values = getattr(dataset, name, None)
+        if values is not None and len(values) == len(dataset) and np.array_equal(values[0], first[1]):
+            return np.asarray(values)
     return np.stack([np.asarray(dataset[i][1]) for i in range(len(dataset))])

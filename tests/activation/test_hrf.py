@@ -34,7 +34,7 @@ def test_an_event_comes_when_it_comes():
     (([0, np.nan], [1, 1], 5, 2), 'must be finite numbers of seconds'),
     (([0], [-1], 5, 2), 'durations not negative'),
     (([0], [1], 5, 0), 'tr must be above 0 s'),
-    (([0], [1], 0, 2), 'n_vol at least 1'),
+    (([0], [1], 1, 2), 'n_vol at least 2'),
 ])
 def test_wrong_times(args, said):
     with pytest.raises(BadValue, match=said):

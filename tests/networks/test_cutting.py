@@ -73,7 +73,9 @@ def test_a_head_trained_on_embeddings_works_in_the_joined_network(stim):
     trunk = Resnet10(rng=0).cut('avgpool')
     embeddings = torch.from_numpy(trunk.compute_activation(stim, 'avgpool').get('avgpool')[..., 0, 0])
     labels = torch.from_numpy(stim.get('label'))
-    head = nn.Sequential(nn.Linear(512, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = nn.Sequential(nn.Linear(512, 8), nn.ReLU(), nn.Linear(8, 2))
     optimizer = torch.optim.Adam(head.parameters(), 0.01)
     for _ in range(100):
         optimizer.zero_grad()
@@ -146,3 +148,32 @@ def test_dropout_as_a_function_is_refused():
             return self.fc(nn.functional.dropout(x, 0.5, self.training))
     with pytest.raises(BadValue, match='its dropout is a function; make it a torch.nn.Dropout'):
         DNN(Net(), img_size=(8, 8)).cut('fc')
+
+
+@pytest.mark.parametrize('head', [
+    [nn.Dropout(), nn.Linear(512, 2)], [nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 2)],
+    [nn.Identity(), nn.GELU(), nn.Linear(512, 2)], [nn.Flatten(), nn.Linear(512, 2)],
+    [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 2)]], ids=lambda head: type(head[0]).__name__)
+def test_heads_of_all_kinds_can_be_joined_to_maps(head):
+    joined = Resnet10(rng=0).cut('avgpool').join(nn.Sequential(*head))
+    assert joined.model.eval()(torch.randn(2, 3, 32, 32)).shape == (2, 2)
+
+
+def test_a_module_with_an_attribute_model_is_joined_whole(pixels):
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Linear(512, 2)
+
+        def forward(self, x):
+            return self.model(x.flatten(1)) * 100
+    trunk, head = Resnet10(rng=0).cut('avgpool'), Head()
+    trunk.eval()
+    assert torch.equal(trunk.join(head).eval()(pixels), head(trunk(pixels)))
+
+
+def test_half_precision():
+    dnn = Resnet10(rng=0)
+    dnn.model.half()
+    assert len(dnn.summary()) == 9
+    assert dnn.readout('avgpool', 2, rng=0).model.head[1].weight.dtype == torch.float16

@@ -40,6 +40,17 @@ def test_cifar_in_its_own_format(cifar):
                         data_validation=judge, batch_size=5, rng=0)
     assert history['score_validation'][-1] == 1
     assert dnn.test(judge, 'classification')['true_value'].tolist() == [0, 1] * 5
+    assert dnn.predict(judge)['condition'].tolist() == ['airplane', 'automobile'] * 5
+
+
+def test_labels_are_those_the_dataset_gives(cifar):
+    """torchvision keeps the labels of the file in `targets`, whatever it makes of them."""
+    data = CIFAR10(cifar, target_transform=lambda y: 1 - y)
+    assert dataset_labels(data).tolist() == [data[i][1] for i in range(20)] == [1, 0] * 10
+    dnn = Resnet10(rng=0)
+    dnn.replace_head(2, rng=0)
+    dnn.train(data, 1, 'classification', rng=0)
+    assert dnn.classes is None
 
 
 def test_the_same_as_the_pictures_themselves(cifar):

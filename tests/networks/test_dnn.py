@@ -79,6 +79,9 @@ def test_files_of_old_torch_lack_batch_counts(tmp_path):
 class TestBadFiles:
     def test_wrong_layers_and_shapes(self, tiny, tmp_path):
         tiny.save(tmp_path / 'x.pth')
+        with pytest.raises(BadValue, match='holds DNN, not AlexNet; use DNN.load'):
+            AlexNet.load(tmp_path / 'x.pth')
+        (tmp_path / 'x.pth.json').unlink()
         with pytest.raises(BadValue, match='do not belong to AlexNet: missing'):
             AlexNet.load(tmp_path / 'x.pth')
         with torch.device('meta'):

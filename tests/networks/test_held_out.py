@@ -101,3 +101,15 @@ def test_what_belongs_to_one_training_is_refused(stim, splits):
     dnn = Resnet10(rng=0)
     with pytest.raises(BadValue, match='takes no checkpoint: each fold has its own'):
         dnn.cross_validate(stim, 1, 'classification', splits, checkpoint='a.ckpt')
+
+
+def test_a_network_whose_output_is_bent_cannot_be_scaled(pixels, splits):
+    dnn = Resnet10(rng=0)
+    dnn.model.fc = torch.nn.Sequential(torch.nn.Linear(512, 1), torch.nn.Tanh())
+    y = np.arange(24.0)
+    with pytest.raises(BadValue, match='something follows the last fully connected layer of .*standardize=False'):
+        dnn.cross_validate(pixels, 1, 'regression', splits, target=y)
+    found = dnn.cross_validate(pixels, 1, 'regression', splits, target=y, standardize=False, augment=False, rng=0)
+    assert (np.abs(found['pred_value']) <= 1).all()
+    with pytest.raises(BadValue, match='puts out values, not classes; use test'):
+        dnn.predict(pixels)

@@ -157,3 +157,11 @@ def test_networks_of_ones_own_name_their_auxiliary_heads(small, pictures):
     a = copy.deepcopy(own).train(pixels, 1, 'classification', method='inception', target=labels, rng=0)
     b = copy.deepcopy(own).train(pixels, 1, 'classification', target=labels, rng=0)
     assert a['step_loss'] == b['step_loss']
+
+
+def test_auxiliary_classifiers_changed_by_hand(small, pictures):
+    pixels, labels = pictures
+    small.model.aux1 = None
+    small.model.aux2.fc2 = nn.Sequential(nn.Dropout(), nn.Linear(1024, 3))
+    history = small.train(pixels, 1, 'classification', method='inception', target=labels, rng=0)
+    assert np.isfinite(history['epoch_loss']).all()

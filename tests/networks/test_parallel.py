@@ -50,6 +50,11 @@ dnn = network().freeze('all but head')
 adam = torch.optim.Adam(dnn.model[8].parameters(), 0.01)
 out['cached'] = said(dnn, dnn.train(x, 2, 'classification', adam, target=y, batch_size=8, cache_features=True,
                                     data_validation=x, target_validation=y, rng=1))
+try:
+    network().train(x[rank:], 1, 'classification', target=y[rank:], rng=0)
+    out['divided'] = ''
+except ValueError as error:
+    out['divided'] = str(error)
 n_stop = []
 dnn = network()
 dnn.train(x, 9, 'classification', target=y, rng=0, callback=lambda dnn, history: n_stop.append(1) or
@@ -86,7 +91,8 @@ def test_two_processes_equal_one(tmp_path):
         for name, value in one[part]['state'].items():
             np.testing.assert_allclose(first[part]['state'][name], value, atol=2e-4, err_msg=f'{part} {name}')
     assert one['stopped'] == first['stopped'] == second['stopped'] == 1
-    assert not first['forward_left']
+    assert not first['forward_left'] and not one['divided']
+    assert 'the processes were given different stimuli or targets; seed what divides them' in second['divided']
     again = subprocess.run([*torchrun, 'script.py', 'again'], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr[-3000:]          # the checkpoint says that training is over
     resumed = json.loads((tmp_path / 'again0.json').read_text())['classes']

@@ -236,6 +236,24 @@ class TestCheckpoint:
         gone_on, through = train(file, 'live'), train('-', 'live')
         assert gone_on.returncode == 0 and gone_on.stdout == through.stdout, gone_on.stderr
 
+    @pytest.mark.parametrize(('change', 'said'), [
+        ({'label_smoothing': 0.1}, 'label_smoothing'), ({'class_weight': [1, 2, 1]}, 'class_weight'),
+        ({'optimizer': 0.3}, 'lr '), ({'target': np.arange(20) % 2}, 'data '), ({'validated': True}, 'n_validation')])
+    def test_another_training_does_not_go_on(self, tiny, data, tmp_path, change, said):
+        pixels, labels = data[0], data[1]
+        same = {'target': labels, 'batch_size': 8, 'rng': 0, 'checkpoint': tmp_path / 'x.ckpt'}
+
+        def sgd(lr=0.1):
+            return torch.optim.SGD(tiny.model.parameters(), lr)
+        tiny.train(pixels, 1, 'classification', sgd(), **same)
+        optimizer = sgd(change.pop('optimizer', 0.1))
+        if change.pop('validated', False):
+            change = {'data_validation': pixels, 'target_validation': labels}
+        if 'target' in change:
+            change['target'] = change['target'][:1].repeat(len(labels))
+        with pytest.raises(BadValue, match=f'comes from another training .*{said}'):
+            tiny.train(pixels, 2, 'classification', optimizer, **same | change)
+
     def test_finished_training_is_not_repeated(self, tiny, data, tmp_path):
         first = ours(tiny, data, 2, checkpoint=tmp_path / 'x.ckpt')
         before = [p.clone() for p in tiny.model.parameters()]
@@ -277,3 +295,32 @@ def test_a_scheduler_of_another_optimizer(tiny, data):
         ours(tiny, data, 1, sgd(tiny), scheduler=StepLR(sgd(tiny), 1))
     with pytest.raises(BadValue, match="go with task='classification'"):
         tiny.train(data[0], 1, 'regression', target=np.zeros((24, 3)), class_weight='balanced')
+
+
+def test_what_is_no_optimizer(tiny, data):
+    pixels, labels = data[0], data[1]
+    for wrong in (torch.optim.Adam, 'adam'):
+        with pytest.raises(BadType, match='optimizer must be made of the parameters that learn'):
+            tiny.train(pixels, 1, 'classification', wrong, target=labels)
+    with pytest.raises(BadValue, match='LBFGS goes over a batch several times'):
+        tiny.train(pixels, 1, 'classification', torch.optim.LBFGS(tiny.model.parameters()), target=labels)
+    for wrong in (torch.optim.Adam, torch.optim.Adam(tiny.model.parameters())):
+        with pytest.raises(BadType, match='optimizer must be a function of a network'):
+            tiny.cross_validate(pixels, 1, 'classification', [(np.arange(5), np.arange(5, 8))], wrong, target=labels)
+
+
+def test_a_loss_that_is_not_finite_leaves_the_rates_as_they_were(tiny, data):
+    pixels, labels = data[0], data[1]
+    sgd = torch.optim.SGD(tiny.model.parameters(), 1e30)
+    with pytest.raises(BadValue, match='the loss became'):
+        tiny.train(pixels, 3, 'classification', sgd, target=labels, batch_size=2, warmup=2, rng=0)
+    assert sgd.param_groups[0]['lr'] == 1e30
+
+
+def test_scores_that_are_not_numbers_are_not_the_best(tiny, data, caplog):
+    pixels = data[0]
+    values, before = np.random.default_rng(0).normal(size=(len(pixels), 3)), tiny.model[4].weight.clone()
+    history = tiny.train(pixels, 2, 'regression', torch.optim.SGD(tiny.model.parameters(), 0.01), target=values,
+                         data_validation=pixels[:4], target_validation=np.ones((4, 3)), keep_best='score', rng=0)
+    assert history['best_epoch'] is None and 'score_validation is nan in epoch 1' in caplog.text
+    assert not torch.equal(before, tiny.model[4].weight)

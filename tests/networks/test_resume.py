@@ -60,7 +60,8 @@ stim = Stimulus(); stim.load('x.stim.csv')
 net = Resnet10(rng=0)
 print('go', flush=True)
 for _ in range(int(sys.argv[1])):
-    net.compute_activation(stim, ['conv', 'relu', 'layer4_basicblock0', 'fc'], batch_size=10, out='x.act.h5', resume=True)
+    net.compute_activation(stim, ['conv', 'relu', 'layer4_basicblock0', 'fc'], batch_size=10, out='x.act.h5',
+                           resume=True)
 print('done', flush=True)
 '''
 
@@ -161,7 +162,8 @@ class TestWhatIsThere:
         if change == 'weights':
             net.model.fc.bias.data += 1
         elif change in ('layers', 'pool', 'dtype'):
-            options |= {'layers': {'dmask': 'avgpool'}, 'pool': {'pool_method': 'max'}, 'dtype': {'dtype': 'float16'}}[change]
+            options |= {'layers': {'dmask': 'avgpool'}, 'pool': {'pool_method': 'max'},
+                        'dtype': {'dtype': 'float16'}}[change]
         elif change == 'picture':
             os.utime(many.files()[3], (1, 1))
         elif change == 'order':
@@ -250,7 +252,8 @@ def test_shards_merged_are_one_run(many, net, tmp_path, virtual):
         net.compute_activation(many, LAYERS, batch_size=10, out=part, shard=(i, 4))
     merged = Activation.merge(parts[::-1], tmp_path / 'merged.act.h5', virtual)
     same(tmp_path / 'merged.act.h5', whole)
-    np.testing.assert_array_equal(merged.get('conv')[[80, 3]], net.compute_activation(many[[80, 3]], 'conv').get('conv'))
+    two = net.compute_activation(many[[80, 3]], 'conv').get('conv')
+    np.testing.assert_allclose(merged.get('conv')[[80, 3]], two, atol=1e-5)
     if virtual:
         assert (tmp_path / 'merged.act.h5').stat().st_size < 40_000
         parts[2].unlink()
@@ -263,7 +266,8 @@ def test_wrong_shards(many, net, tmp_path):
     net.compute_activation(many, 'fc', out=parts[0], shard=(1, 2))
     net.compute_activation(many, 'avgpool', out=parts[1], shard=(2, 2))
     net.compute_activation(many, 'fc', out=parts[2])
-    for these, said in ((parts[:1], 'give all the parts'), ([parts[0], parts[0]], 'these are shards 1/2, 1/2; all from'),
+    for these, said in ((parts[:1], 'give all the parts'),
+                        ([parts[0], parts[0]], 'these are shards 1/2, 1/2; all from'),
                         (parts[:2], 'comes from another extraction .*: layer_paths differs'),
                         ([parts[0], parts[2]], 'is no shard of an extraction')):
         with pytest.raises(BadValue, match=said):
@@ -344,3 +348,43 @@ def test_the_meta_says_how(many, net, tmp_path):
     found = net.compute_activation(many, 'fc', dtype='float16', tokens='mean', out=tmp_path / 'x.act.h5')
     assert json.dumps(found.meta['dmask']) and found.meta['dtype'] == 'float16' and found.meta['tokens'] == 'mean'
     assert len(found.meta['key']) == 64 and found.meta['skipped'] == []
+
+
+class TestWrittenBehind:
+    """What a GPU gets: a thread writes while the network goes on."""
+
+    @pytest.fixture(autouse=True)
+    def behind(self, monkeypatch):
+        from dnnbrain.networks import extract
+        from dnnbrain.networks.sinks import ToFileBehind
+        self.whole = extract.ToFile
+        monkeypatch.setattr(extract, 'ToFile', ToFileBehind)
+
+    def test_the_same_file(self, many, net, tmp_path, monkeypatch):
+        net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'behind.act.h5')
+        monkeypatch.setattr('dnnbrain.networks.extract.ToFile', self.whole)
+        net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'whole.act.h5')
+        same(tmp_path / 'behind.act.h5', tmp_path / 'whole.act.h5')
+
+    def test_memory_that_runs_short(self, many, net, tmp_path):
+        handle = TestMemory().limited(net, 10, 'layer3')
+        found = net.compute_activation(many, LAYERS, batch_size=32, out=tmp_path / 'x.act.h5')
+        handle.remove()
+        np.testing.assert_allclose(found.get('conv'), net.compute_activation(many, 'conv').get('conv'), atol=1e-5)
+
+    @pytest.mark.parametrize('moment', [1, 6])
+    def test_a_full_disk_is_said(self, many, net, tmp_path, monkeypatch, moment):
+        count, usual = [0], ResumableWriter.write
+
+        def full(self, block):
+            count[0] += 1
+            if count[0] >= moment:
+                raise OSError(28, 'No space left on device')
+            usual(self, block)
+        monkeypatch.setattr(ResumableWriter, 'write', full)
+        with pytest.raises(OSError, match='is full; make room, then resume'):
+            net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'x.act.h5')
+        assert not (tmp_path / 'x.act.h5').exists()
+        monkeypatch.setattr(ResumableWriter, 'write', usual)
+        net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'x.act.h5', resume=True)
+        assert not list(tmp_path.glob('*.part*'))
