@@ -1,7 +1,11 @@
 """Small real files that many tests look at."""
 
 import logging
+import os
 import warnings
+
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    os.environ.setdefault('OMP_NUM_THREADS', '1')        # before torch comes; for scripts of tests too
 
 import numpy as np
 import pytest
