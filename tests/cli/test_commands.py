@@ -249,8 +249,8 @@ class TestDbInfo:
         monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
         code, out, _ = run('db_info', 'resnet18')
         assert code == 0 and 'Resnet18: pictures of 224 x 224 pixels, 11,689,512 parameters' in out
-        assert any(line.split() == ['layer4_basicblock1', 'layer4.1', '512', 'x', '7', 'x', '7', '100352', '4720640',
-                                    'yes', '231211008']
+        assert any(line.split() == ['layer4_basicblock1', 'layer4.1', '512', 'x', '7', 'x', '7', '100352', '435', '32',
+                                    '4720640', 'yes', '231211008']
                    for line in out.splitlines())
 
     def test_files(self, run, brain, stim_file, tmp_path):

@@ -69,7 +69,7 @@ CASES = [
     ('dnn_act', ACT | {'-weights': 'no.pth', '-stim': 'no.stim.csv', '-random': ''},
      '-weights and -random contradict each other'),
     ('dnn_act', ACT | {'-chnl': '1'}, "No such option '-chnl'. Did you mean '-chn'"),
-    ('dnn_act', ACT | {'-net': None}, "Missing option '-net'"),
+    ('dnn_act', ACT | {'-net': None}, 'give a network (-net AlexNet) and stimuli'),
     ('dnn_train', TRAIN | {'-stim': 'unlabelled.stim.csv'}, "-stim has no targets: give a table with a column 'label'"),
     ('dnn_train', TRAIN | {'-val': 'unlabelled.stim.csv'}, 'data_validation has no targets'),
     ('dnn_train', TRAIN | {'-val': 'far.stim.csv'}, 'label 16 of data_validation is outside the 2 classes'),
@@ -153,7 +153,7 @@ def test_a_full_disk_is_one_sentence(run, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(ActWriter, 'write', full)
     code, out, err = run('dnn_act', *(word for pair in ACT.items() for word in pair))
-    assert code == 1 and err == 'Error: dnn_act: [Errno 28] No space left on device\n'
+    assert code == 1 and err == "Error: dnn_act: the disk of 'x.act.h5' is full; make room, then resume\n"
     assert not [f for f in folder.iterdir() if 'x.act.h5' in f.name]
 
 
