@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
                           scheduler=StepLR(optimizer, step_size=4, gamma=0.1), keep_best='score', batch_size=32, rng=0)
     print(finetuned.table().to_string(index=False, float_format='%.4g'))
     print(f'epoch {finetuned["best_epoch"]} validated best; the network has its weights')
-    dnn.classes = Digits.classes                        # a Dataset does not give them: tell the network
+    dnn.classes = Digits.classes                        # the parts of random_split do not know them
     dnn.save(folder / 'pytorch_finetuned.pth')
     report('finetuned', dnn, finetuned, test)
     show_predictions(dnn, test, 12, rng=1).savefig(folder / 'pytorch_predictions.png', dpi=150)

@@ -108,14 +108,14 @@ class ResumableWriter(ActWriter):
             self._give_up()
             if kind is None:
                 raise _told(problem, self.path) from problem
-        if kind is not None and _told(error, self.path) is not error:
-            raise _told(error, self.path) from error
         if kind is None:
             os.replace(self.part, self.path)
         elif not self._settled:
             self.part.unlink(missing_ok=True)
         else:
             log.warning('%s holds what came before the end; resume goes on from it', self.part)
+        if kind is not None and _told(error, self.path) is not error:
+            raise _told(error, self.path) from error
 
     def _finish(self) -> None:
         for layer, values in self._rest.items():
