@@ -118,11 +118,7 @@ class ResumableWriter(ActWriter):
             raise _told(error, self.path) from error
 
     def _finish(self) -> None:
-        for layer, values in self._rest.items():
-            self._append(layer, values)
-        short = {layer: n for layer, n in self._written.items() if n != self.n_stim}
-        if short or not self._settled:
-            raise BadValue(f'{self.n_stim} stimuli were announced, but came: {short or "none"}')
+        self._append_rests()
         self._mark()
 
     def _give_up(self) -> None:

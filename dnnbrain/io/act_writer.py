@@ -127,12 +127,16 @@ class ActWriter:
             raise
         self._atomic.__exit__(kind, error, trace)
 
-    def _finish(self) -> None:
+    def _append_rests(self) -> None:
+        """Write what waits for its chunk to fill; nothing may be missing then."""
         for layer, values in self._rest.items():
             self._append(layer, values)
         short = {layer: n for layer, n in self._written.items() if n != self.n_stim}
         if short or not self._written:
             raise BadValue(f'{self.n_stim} stimuli were announced, but came: {short or "none"}')
+
+    def _finish(self) -> None:
+        self._append_rests()
         write_meta(self._file, self.meta, self.layers or list(self._written), self.stim_ids)
 
 
