@@ -12,6 +12,7 @@ import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, choice, whole_number
+from dnnbrain.networks.agreement import described, must_agree, same_for_all
 from dnnbrain.networks.caching import Features, split_frozen
 from dnnbrain.networks.checkpoint import Checkpoint
 from dnnbrain.networks.course import Course
@@ -22,8 +23,8 @@ from dnnbrain.networks.lessons import FeatureLesson, PictureLesson
 from dnnbrain.networks.parallel import find_team
 from dnnbrain.networks.predict import class_names
 from dnnbrain.networks.state import pick_device, seeded, visiting
-from dnnbrain.networks.steps import Rates, Step, loss_function, plain_groups
-from dnnbrain.networks.targets import digest, fit_output, targets, vector_size
+from dnnbrain.networks.steps import Rates, Step, loss_function
+from dnnbrain.networks.targets import fit_output, targets, vector_size
 from dnnbrain.stimuli.images import PictureSet
 from dnnbrain.stimuli.loaders import picture_set
 
@@ -135,25 +136,11 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
     rates = Rates(optimizer, scheduler, warmup)
     loss_of = loss_function(task, y, n_out, class_weight, label_smoothing).to(device)
     keeper = Keeper(model, keep_best, patience, 'validation' in judged)
-    settings = {'network': dnn.name, 'n_param': sum(p.numel() for p in model.parameters()), 'n_stim': len(data),
-                'task': task, 'batch_size': batch_size, 'augment': augment, 'precision': precision, 'rng': rng}
-    same = {'data': digest(data, y)} | {f'data_{key}': digest(data_validation, values)
-                                        for key, (_, values) in judged.items() if key == 'validation'}
-    if any(other != same for other in team.gather(same)):
-        raise BadValue('the processes were given different stimuli or targets; seed what divides them, such as '
-                       'stim.split(..., rng=0)')
-    told = settings | {
-        'n_epoch': n_epoch, 'method': method, 'cache_features': cache_features, 'n_process': team.size,
-        'n_validation': len(judged['validation'][1]) if 'validation' in judged else 0,
-        'n_learning': sum(p.numel() for group in optimizer.param_groups for p in group['params'] if p.requires_grad),
-        'optimizer': type(optimizer).__name__, 'groups': plain_groups(optimizer),
-        'scheduler': None if scheduler is None else type(scheduler).__name__, 'warmup': warmup,
-        'class_weight': class_weight if isinstance(class_weight, str | None) else np.asarray(class_weight).tolist(),
-        'label_smoothing': label_smoothing, 'keep_best': keep_best, 'patience': patience}
-    must_agree = {key: value for key, value in told.items()
-                  if key not in ('n_epoch', 'n_process', 'groups', 'keep_best', 'patience', 'warmup')} | same
-    if scheduler is None or all('initial_lr' in group for group in optimizer.param_groups):
-        must_agree['lr'] = [float(group.get('initial_lr', group['lr'])) for group in optimizer.param_groups]
+    told = described(dnn, data, judged, optimizer, scheduler, class_weight, task=task, n_epoch=n_epoch,
+                     batch_size=batch_size, augment=augment, precision=precision, rng=rng, method=method,
+                     cache_features=cache_features, n_process=team.size, warmup=warmup,
+                     label_smoothing=label_smoothing, keep_best=keep_best, patience=patience)
+    agreed = must_agree(told, same_for_all(team, data, y, data_validation, judged), optimizer, scheduler)
     trunk, head = split_frozen(model, dnn.name) if cache_features else (None, model)
 
     with visiting(model, device), seeded(rng, device) as seed, ExitStack() as stack:
@@ -167,7 +154,7 @@ def train(dnn, data, n_epoch: int, task: str, optimizer: torch.optim.Optimizer |
                      team, arrive)
         parts = {'model': model, 'optimizer': optimizer, 'keeper': keeper, 'scaler': learn.scaler}
         parts |= {} if scheduler is None else {'scheduler': scheduler}
-        saved = Checkpoint(checkpoint, parts, order, device, must_agree, team)
+        saved = Checkpoint(checkpoint, parts, order, device, agreed, team)
         if cache_features:
             features = stack.enter_context(Features(trunk, device, batch_size))
             lesson = FeatureLesson(features.of(looked_at), y)
