@@ -79,13 +79,14 @@ def transfer(folder: Path, old, new, held_out) -> dict[str, dict]:
     for name, n_epoch, rate in (('finetune', 3, 0.0003), ('fixed feature extractor', 12, 0.005)):
         dnn = Resnet10.load(folder / 'resnet10_digits_0_to_4.pth')
         dnn.train_transform = dnn.test_transform
-        if name == 'fixed feature extractor':
+        fixed = name == 'fixed feature extractor'
+        if fixed:
             for param in dnn.model.parameters():
                 param.requires_grad = False
         dnn.model.fc = torch.nn.Linear(dnn.model.fc.in_features, 5)
         learning = [param for param in dnn.model.parameters() if param.requires_grad]
         histories[name] = dnn.train(new, n_epoch, 'classification', torch.optim.Adam(learning, rate),
-                                    data_validation=held_out, batch_size=16, rng=0)
+                                    data_validation=held_out, batch_size=16, cache_features=fixed, rng=0)
         dnn.save(folder / f'resnet10_{name.replace(" ", "_")}.pth')
     viz.plot_history(histories, chance=0.2).savefig(folder / 'training.png', dpi=150)
     return histories
