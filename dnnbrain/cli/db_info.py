@@ -24,6 +24,7 @@ def _network(name: str) -> str:
         raise BadValue(f'{name!r} is of no kind that dnnbrain writes; it knows {listing(SUFFIXES)}, '
                        f'and the networks {listing(NETWORKS, 20)}')
     network = network_class(name)
+    from dnnbrain.networks.functional import functional_summary
     from dnnbrain.networks.summary import layer_table
     dnn = network._empty()
     table = layer_table(dnn)
@@ -31,4 +32,4 @@ def _network(name: str) -> str:
         f"stimuli of {' x '.join(map(str, dnn.input_shape))}"
     return (f'{dnn.name}: {seen}, '
             f'{sum(p.numel() for p in dnn.model.parameters()):,} parameters, {len(table)} named layers\n'
-            + table.to_string(index=False))
+            + table.to_string(index=False) + '\n' + functional_summary(dnn))

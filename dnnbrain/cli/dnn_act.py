@@ -9,7 +9,7 @@ POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
 what_options = together(
     option('-net', metavar='NAME', help='A network, such as AlexNet, Vgg16, Resnet50. Needed, but for -merge.'),
     option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
-    option('-seed', type=SEED, help='Seed of random weights.'),
+    option('-seed', type=SEED, help='Seed of random weights, and of -reduce srp.'),
     option('-random', is_flag=True, help='Random weights (with -seed): what architecture alone gives.'),
     option('-layer', multiple=True, metavar='NAME ...', help='Layers, by name (conv5) or module path (features.10).'),
     option('-chn', multiple=True, type=int, metavar='N ...',
@@ -21,6 +21,9 @@ what_options = together(
            help='Of layers that put out tokens.'),
     option('-dtype', type=click.Choice(['float32', 'float16', 'bfloat16']), default='float32', show_default=True,
            help='Of what is kept.'),
+    option('-reduce', metavar='KIND:N', help='Keep N features per layer: srp:4096 (sparse random directions), pca:100 '
+                                             '(needs -fit), or a .basis.h5 of an earlier run.'),
+    option('-fit', metavar='FILE', help='The training list of -reduce pca (.stim.csv).'),
 )
 run_options = together(
     option('-on_error', type=click.Choice(['raise', 'skip']), default='raise', show_default=True,
@@ -41,8 +44,8 @@ run_options = together(
 @device_options
 @run_options
 @option('-out', required=True, metavar='FILE', help='Where the activations go (.act.h5).')
-def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtype, cuda, batch, device, worker,
-         on_error, shard, resume, overwrite, dry_run, merge, virtual, out):
+def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtype, reduce, fit, cuda, batch, device,
+         worker, on_error, shard, resume, overwrite, dry_run, merge, virtual, out):
     """Store what layers of a network answer to stimuli, in one pass and in bounded memory."""
     from dnnbrain._checks import BadValue, has_suffix, writable_file
     from dnnbrain.activation.mask import gen_dmask
@@ -63,16 +66,19 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtyp
     if chn and not layer:
         raise BadValue('-chn needs -layer; a mask file (-dmask) names its own channels')
     mask = gen_dmask(layer or None, chn or 'all', dmask)
-    stimuli = Stimulus()
+    stimuli, training = Stimulus(), Stimulus() if fit else None
     stimuli.load(stim)
+    if fit:
+        training.load(fit)
     dnn = open_network(net, weights, seed, random)
-    settings = {'batch_size': batch, 'n_worker': worker, 'dtype': dtype, 'tokens': tokens}
+    settings = {'batch_size': batch, 'n_worker': worker, 'dtype': dtype, 'tokens': tokens, 'reduce': reduce}
     if dry_run:
         from dnnbrain.networks.estimate import estimate
         click.echo(estimate(dnn, stimuli, mask, pool, out, device=device or ('cuda' if cuda else None), **settings))
         return
     activation = dnn.compute_activation(stimuli, mask, pool, cuda, device=device, out=out, shard=_shard(shard),
-                                        resume=resume, overwrite=overwrite, on_error=on_error, **settings)
+                                        resume=resume, overwrite=overwrite, on_error=on_error, fit=training,
+                                        rng=seed or 0, **settings)
     for name, problem in activation.meta['skipped']:
         click.echo(f'left out: {name} ({problem})', err=True)
 

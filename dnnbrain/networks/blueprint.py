@@ -16,8 +16,8 @@ from torchvision.transforms._presets import ImageClassification
 
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.units import Units
-from dnnbrain.stimuli.audio import SoundTransform
 from dnnbrain.stimuli.clips import ClipTransform
+from dnnbrain.stimuli.sounds import SoundTransform
 
 _CONV = 'in_channels out_channels kernel_size stride padding dilation groups bias padding_mode'
 _NORM = 'num_features eps momentum affine track_running_stats'

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from importlib.metadata import version
 
 import numpy as np
+import torch
 
+from dnnbrain import __version__
 from dnnbrain._checks import BadValue
+from dnnbrain.networks.ablation import lesions_of
+from dnnbrain.networks.weights import state_hash
+
+
+def described(dnn, dmask, pool_method: str | None, tokens: str = 'all', dtype: str = 'float32', shard=None,
+              skipped=(), reduce: str | None = None) -> dict:
+    """What a file of activations says of how they came about."""
+    return {'network': dnn.name, 'layer_paths': {layer: dnn.layer2path(layer) for layer in dmask.layers},
+            'transform': str(dnn.test_transform), 'dmask': dmask.to_dict(), 'pool': pool_method, 'dtype': dtype,
+            'tokens': tokens, 'shard': shard, 'skipped': list(skipped), 'lesions': lesions_of(dnn.model),
+            'reduce': reduce}
+
+
+def keyed(dnn, stimuli, meta: dict) -> dict:
+    """`described` with what identifies it: the weights, and the key of the whole; versions and command beside."""
+    versions = {name: version(name) for name in ('torch', 'torchvision', 'pillow', 'numpy')}
+    meta = meta | {'weights': state_hash(dnn.model), 'versions': {'dnnbrain': __version__} | versions,
+                   'command': sys.argv}
+    return meta | {'key': content_key(dnn, stimuli, meta)}
 
 
 def content_key(dnn, stimuli, meta: dict) -> str:
@@ -22,7 +45,7 @@ def content_key(dnn, stimuli, meta: dict) -> str:
         What the file says of itself, with the hash of the weights.
     """
     what = {key: meta.get(key) for key in ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype',
-                                           'tokens', 'shard', 'lesions')}
+                                           'tokens', 'shard', 'lesions', 'reduce')}
     hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in dnn.model.modules())
     what |= {'hooks': hooks, 'stimuli': _seen(stimuli)}
     return hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
@@ -32,7 +55,7 @@ def _seen(stimuli):
     if hasattr(stimuli, 'files'):
         files = [(file.name, stat.st_size, stat.st_mtime_ns) for file in stimuli.files() for stat in [file.stat()]]
         return [stimuli.get('stimID').tolist(), files]
-    if isinstance(stimuli, np.ndarray):
+    if isinstance(stimuli, np.ndarray | torch.Tensor):
         return hashlib.sha256(np.ascontiguousarray(stimuli).view(np.uint8).data).hexdigest()
     return [type(stimuli).__name__, len(stimuli)]
 

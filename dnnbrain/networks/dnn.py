@@ -17,11 +17,13 @@ from dnnbrain.networks.cutting import cut_dnn, join
 from dnnbrain.networks.drawing import draw_structure
 from dnnbrain.networks.evaluate import test
 from dnnbrain.networks.extract import compute_activation
+from dnnbrain.networks.functional import functional_operations, refuse_functional
 from dnnbrain.networks.held_out import cross_validate
 from dnnbrain.networks.history import History
 from dnnbrain.networks.layers import module_paths, split_call
 from dnnbrain.networks.predict import predict
 from dnnbrain.networks.readout import readout
+from dnnbrain.networks.reduce import fit_basis
 from dnnbrain.networks.registry import from_timm, from_torchvision
 from dnnbrain.networks.saving import load, save
 from dnnbrain.networks.summary import layer_table
@@ -87,6 +89,8 @@ class DNN:
 
     # The work is done by functions of one file each; here they are verbs of a network.
     compute_activation = compute_activation
+    functional_operations = functional_operations
+    fit_basis = fit_basis
     train = train
     test = test
     predict = predict
@@ -131,14 +135,15 @@ class DNN:
         Raises
         ------
         BadValue
-            The network has no such layer; or its module stands at several places, so that the call
-            that is meant must be said.
+            The network has no such layer, or it is an operation without a module; or its module stands at
+            several places, so that the call that is meant must be said.
         """
         name, _ = split_call(layer)
         self._drop_stale_names()
         path = '.'.join(str(key) for key in self.layer2loc[name]) if name in self.layer2loc else name
         places = next((paths for paths in module_paths(self._network()) if path in paths), None)
         if places is None:
+            refuse_functional(self, name)
             choice('layer', name, self.layers, owner=self.name)
         if len(places) > 1 and '#' not in layer:
             raise BadValue(f'layer {layer!r} is one module at {len(places)} places ({listing(places)}); say which use '

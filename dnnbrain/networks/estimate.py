@@ -15,6 +15,7 @@ import torch
 
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.networks.recording import recording
+from dnnbrain.networks.reduce import reduction
 from dnnbrain.networks.sinks import stored
 from dnnbrain.networks.state import pick_device, visiting
 from dnnbrain.stimuli.images import Part
@@ -39,6 +40,10 @@ class Estimate:
         For all stimuli, decoding included, writing not.
     memory : int
         Bytes this process has held at most so far; it does not grow with the number of stimuli.
+    n_stim : int
+        Rows of the layers.
+    n_shown : int
+        What the network is shown: as many pictures, but examples of sounds.
     """
 
     table: pd.DataFrame
@@ -46,34 +51,42 @@ class Estimate:
     free: int
     seconds: float
     memory: int
+    n_stim: int
+    n_shown: int
 
     def __str__(self) -> str:
         hours, minutes, seconds = int(self.seconds // 3600), int(self.seconds // 60 % 60), self.seconds % 60
         shown = self.table.assign(bytes=[f'{n:,}' for n in self.table['bytes']])
-        return (f'{shown.to_string(index=False)}\n'
+        pieces = f'{self.n_stim:,} stimuli are shown in {self.n_shown:,} pieces\n' if self.n_shown > self.n_stim else ''
+        return (f'{shown.to_string(index=False)}\n{pieces}'
                 f'{self.n_bytes / 1e9:.3f} GB uncompressed, {self.free / 1e9:.1f} GB free on the disk\n'
                 f'about {hours} h {minutes:02d} min {seconds:04.1f} s, {self.memory / 1e9:.1f} GB of memory')
 
 
 def estimate(dnn, stimuli, dmask, pool_method: str | None = None, out='.', *, device=None, batch_size: int = 32,
-             n_worker: int | None = None, dtype: str = 'float32', tokens: str = 'all') -> Estimate:
+             n_worker: int | None = None, dtype: str = 'float32', tokens: str = 'all', reduce=None) -> Estimate:
     """What `compute_activation` with the same arguments would take; nothing is written.
 
     Parameters
     ----------
     out : str
         Where the file would go.
+    reduce
+        As of `compute_activation`; of 'pca:N' the fit does not count.
     """
     dmask = as_mask(dmask)
+    if isinstance(reduce, str) and reduce.startswith('pca:'):      # directions of any kind take the same space and time
+        reduce = reduce.replace('pca', 'srp')
+    reduced = reduction(dnn, reduce, None, None, 0, False, None)
     device = pick_device(dnn._network(), device)
     pictures = picture_set(stimuli, dnn.test_transform)
-    n = len(pictures)
+    n, n_shown = pictures.n_stim, len(pictures)
     found: dict[str, tuple] = {}
 
     def put(layer: str, activ: torch.Tensor) -> None:
-        activ = stored(activ, dtype).cpu()
+        activ = stored(activ if reduced is None else reduced(layer, activ), dtype).cpu()
         found[layer] = (n, *activ.shape[1:]), activ.element_size() * activ[0].numel() * n
-    first = Part(pictures, range(min(n, batch_size * N_TIMED)))
+    first = Part(pictures, range(min(n_shown, batch_size * N_TIMED)))
     times = []
     with visiting(dnn.model, device), torch.inference_mode(), recording(dnn, dmask, pool_method, put, tokens) as look:
         dnn.model.eval()
@@ -85,7 +98,7 @@ def estimate(dnn, stimuli, dmask, pool_method: str | None = None, out='.', *, de
     table = pd.DataFrame([{'layer': layer, 'shape': ' x '.join(map(str, found[layer][0])), 'bytes': found[layer][1]}
                           for layer in dmask.layers])
     return Estimate(table, int(table['bytes'].sum()), shutil.disk_usage(Path(out).absolute().parent).free,
-                    n * statistics.median(times[1:] or times), _peak())
+                    n_shown * statistics.median(times[1:] or times), _peak(), n, n_shown)
 
 
 def _peak() -> int:

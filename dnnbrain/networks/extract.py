@@ -7,28 +7,24 @@ module can touch it (an in-place ReLU would). The pass stops after the last laye
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from dnnbrain import __version__
 from dnnbrain._checks import BadValue, choice, has_suffix, writable_file
 from dnnbrain._progress import progress
 from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.io.act_h5 import SUFFIX, read_act_h5
-from dnnbrain.networks.ablation import lesions_of
-from dnnbrain.networks.content import content_key, same_content
+from dnnbrain.networks.content import described, keyed, same_content
+from dnnbrain.networks.gathering import gathered, spans
 from dnnbrain.networks.recording import TOKENS, recording
+from dnnbrain.networks.reduce import reduction
 from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile, ToFileBehind
 from dnnbrain.networks.state import as_model, pick_device, visiting
-from dnnbrain.networks.weights import state_hash
 from dnnbrain.stimuli.checking import without_bad_files
-from dnnbrain.stimuli.images import Part
 from dnnbrain.stimuli.loaders import batches, part_of, picture_set
 
 log = logging.getLogger(__name__)
@@ -39,12 +35,15 @@ BATCH_SIZE = 32
 def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda: bool = False, *,
                        device=None, batch_size: int = BATCH_SIZE, n_worker: int | None = None, out=None,
                        dtype: str = 'float32', tokens: str = 'all', shard: tuple[int, int] | None = None,
-                       resume: bool = False, overwrite: bool = False, on_error: str = 'raise') -> Activation:
+                       resume: bool = False, overwrite: bool = False, on_error: str = 'raise', reduce=None, fit=None,
+                       rng: int = 0) -> Activation:
     """What layers answer to stimuli.
 
     Parameters
     ----------
     stimuli : Stimulus, ndarray of shape (n_stim, 3, height, width), uint8, or torch Dataset
+        Of a stimulus that is shown in several pieces (a sound, in examples) the answers, masked and
+        pooled, are averaged.
     dmask : Mask, str or sequence of str
         Layers and the units of them; names alone mean whole layers. 'relu#2' is the second time a
         shared module is used.
@@ -55,7 +54,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
     device : str or torch.device, optional
         Where to compute; by default where the network is. It is moved back afterwards.
     batch_size : int
-        Halved, with a warning in the log, when the memory of the device is too small for it.
+        Pieces at a time. Halved, with a warning in the log, when the memory of the device is too small for it.
     n_worker : int, optional
         Threads that decode pictures; as many as cores by default.
     out : str, optional
@@ -76,6 +75,14 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
     on_error : {'raise', 'skip'}
         What happens if files are missing or unreadable, which is found before the run: one sentence
         that lists them, or they are left out of rows and IDs and listed in ``meta['skipped']``.
+    reduce : 'srp:N', 'pca:N', a ``.basis.h5`` or a Basis, optional
+        Keep N features of each layer, (n_stim, N, 1, 1), after mask and pooling, projected on the device: N very
+        sparse random directions, the first N principal components over `fit`, or those of a basis that was made before.
+        With `out`, the basis is kept beside it as ``NAME.basis.h5``.
+    fit : Stimulus, ndarray or Dataset
+        The training list of 'pca:N'; its activations stand on the disk of `out` while the components are computed.
+    rng : int
+        Seed of random directions.
 
     Returns
     -------
@@ -94,38 +101,42 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
         raise BadValue(f'batch_size must be at least 1, not {batch_size}')
     if resume and out is None:
         raise BadValue('resume needs out, the file to go on with')
-    paths = {layer: dnn.layer2path(layer) for layer in dmask.layers}
+    for layer in dmask.layers:
+        dnn.layer2path(layer)                   # unknown ones are refused before any file is looked at
     if out is not None:
         writable_file(has_suffix(out, [SUFFIX], 'out'), 'out')
     device = pick_device(dnn._network(), device, cuda)
-    stimuli, skipped = without_bad_files(stimuli) if choice('on_error', on_error, ('raise', 'skip')) == 'skip' \
-        else (stimuli, [])
+    stimuli, skipped = without_bad_files(stimuli, dnn.test_transform) \
+        if choice('on_error', on_error, ('raise', 'skip')) == 'skip' else (stimuli, [])
     if shard is not None:
         stimuli = part_of(stimuli, range(len(stimuli))[shard_span(len(stimuli), shard, batch_size)])
     pictures = picture_set(stimuli, dnn.test_transform)
     ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else None
-    meta = {'network': dnn.name, 'layer_paths': paths, 'transform': str(dnn.test_transform),
-            'dmask': dmask.to_dict(), 'pool': pool_method, 'dtype': dtype, 'tokens': tokens, 'shard': shard,
-            'skipped': skipped, 'lesions': lesions_of(dnn.model)}
+    reduced = reduction(dnn, reduce, fit, out, rng, resume, shard, dmask=dmask, pool_method=pool_method, device=device,
+                        batch_size=batch_size, n_worker=n_worker, tokens=tokens)
+    meta = described(dnn, dmask, pool_method, tokens, dtype, shard, skipped, reduced and reduced.key())
     if out is None:
-        sink = InMemory(dmask.layers, len(pictures), ids, meta)
+        sink = InMemory(dmask.layers, pictures.n_stim, ids, meta)
     else:
-        meta |= {'weights': state_hash(dnn.model), 'versions': _versions(), 'command': sys.argv}
-        meta['key'] = content_key(dnn, stimuli, meta)
+        meta = keyed(dnn, stimuli, meta)
         if resume and Path(out).exists() and same_content(out, read_act_h5(out)[2], meta['key'], overwrite):
             return _loaded(out)
         to_file = ToFile if device.type == 'cpu' else ToFileBehind      # the CPU has nothing else to do
-        sink = to_file(out, dmask.layers, len(pictures), ids, meta, resume and not overwrite, batch_size)
+        sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume and not overwrite, batch_size)
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()
-        bar.update(sink.rows)
-        rest = Part(pictures, range(sink.rows, len(pictures))) if sink.rows else pictures
-        with recording(dnn, dmask, pool_method, sink.put, tokens) as look:
-            careful, done = Careful(look, sink.go_back, batch_size), sink.rows
-            for pixels in batches(rest, batch_size, n_worker, device):
+        rows, parts = gathered(sink, pictures.owners, sink.rows), spans(pictures.owners, batch_size, sink.rows)
+        done = parts[0].start if parts else len(pictures)
+        bar.update(done)
+        put = rows.put if reduced is None else lambda layer, activ: rows.put(layer, reduced(layer, activ))
+        with recording(dnn, dmask, pool_method, put, tokens) as look:
+            careful = Careful(look, rows.go_back, batch_size)
+            for pixels in batches(pictures, batch_size, n_worker, device, parts):
                 careful(pixels, done)
-                sink.batch_done()
+                if reduced is not None:
+                    reduced.keep()
+                rows.batch_done()
                 done += len(pixels)
                 bar.update(len(pixels))
     return sink.activation()
@@ -139,7 +150,7 @@ class Careful:
     look : callable
         Shows a batch.
     go_back : callable
-        ``go_back(rows)`` forgets what a batch has left that was broken off.
+        ``go_back(done)`` forgets what a batch has left that was broken off.
     """
 
     def __init__(self, look: Callable, go_back: Callable, batch_size: int):
@@ -181,10 +192,6 @@ def _loaded(fname) -> Activation:
     activation = Activation()
     activation.load(fname)
     return activation
-
-
-def _versions() -> dict[str, str]:
-    return {'dnnbrain': __version__} | {name: version(name) for name in ('torch', 'torchvision', 'pillow', 'numpy')}
 
 
 def output_of(dnn, pictures, device: torch.device, batch_size: int, n_worker: int | None,

@@ -63,7 +63,7 @@ def receptive_fields(model: nn.Module) -> dict[str, list[Field | None]]:
     None behind what joins all places (Linear, adaptive pooling, attention, squeeze and excitation)
     or has no known rule; no modules at all if the forward pass cannot be traced.
     """
-    tracer = _Tracer()
+    tracer = Tracer()
     try:
         with visiting(model, home_of(model)):
             graph = tracer.trace(model.eval())
@@ -75,7 +75,7 @@ def receptive_fields(model: nn.Module) -> dict[str, list[Field | None]]:
     return {path: [_told(states.get(node)) for node in nodes] for path, nodes in tracer.outputs.items()}
 
 
-class _Tracer(fx.Tracer):
+class Tracer(fx.Tracer):
     """Keeps which node each call of a module ends with, and runs no hooks."""
 
     def __init__(self):

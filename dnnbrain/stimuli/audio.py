@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from math import gcd
 
 import numpy as np
 import torch
 from scipy.signal import resample_poly
-from torch.utils.data import Dataset
 
-from dnnbrain._checks import BadValue, existing_file, listing
+from dnnbrain._checks import BadValue, existing_file
 from dnnbrain._optional import optional
 from dnnbrain.stimuli import sound_params as params
-from dnnbrain.stimuli.files import checked_table
-from dnnbrain.stimuli.images import PictureSet
-from dnnbrain.stimuli.torch_data import DatasetPictures
 
 EXAMPLE_SHAPE = 1, params.NUM_FRAMES, params.NUM_BANDS
 SHORTEST = params.EXAMPLE_WINDOW_SECONDS + params.STFT_WINDOW_LENGTH_SECONDS - params.STFT_HOP_LENGTH_SECONDS
 _PIECE = 2 ** 20        # samples handed over at once, since they go as Python numbers
 
 
-def read_sound(path) -> tuple[np.ndarray, int]:
-    """Samples from -1 to 1, (n_sample, n_channel), float32, and how many there are per second."""
+def read_sound(path, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, int]:
+    """Samples from -1 to 1, (n_sample, n_channel), float32, and how many there are per second.
+
+    Parameters
+    ----------
+    start, stop : int
+        The first sample (from 0), and the one after the last; by default all of them.
+    """
     soundfile = optional('soundfile', 'reading sound')
     path = existing_file(path, 'sound')
     try:
-        return soundfile.read(path, dtype='float32', always_2d=True)
+        return soundfile.read(path, start=start, stop=stop, dtype='float32', always_2d=True)
     except soundfile.LibsndfileError as error:
         raise BadValue(f'sound {str(path)!r} cannot be read: {error}') from None
 
@@ -104,72 +105,6 @@ def waveform_to_examples(data, sample_rate: int, return_tensor: bool = True):
 def wavfile_to_examples(wav_file, return_tensor: bool = True):
     """Log-mel examples of a sound file (WAV, FLAC, OGG, MP3), as `waveform_to_examples` gives them."""
     return waveform_to_examples(*read_sound(wav_file), return_tensor)
-
-
-class SoundTransform:
-    """Stands where pictures have a transform: the network hears examples (1, 96, 64) as they are."""
-
-    def __call__(self, example: torch.Tensor) -> torch.Tensor:
-        return example
-
-    def input_shape(self, img_size) -> tuple[int, ...]:
-        """Shape of an example."""
-        return EXAMPLE_SHAPE
-
-    def stimulus_set(self, stimuli, labels=None) -> PictureSet:
-        """The examples of a table of sounds; of an array or a Dataset of examples, each a stimulus of its own."""
-        if isinstance(stimuli, Dataset):
-            return DatasetPictures(stimuli, labels, self)
-        if isinstance(stimuli, np.ndarray | torch.Tensor):
-            return SoundSet([torch.as_tensor(example)[None] for example in checked_examples(stimuli)], labels, self)
-        table = checked_table(stimuli, 'audio', 'hears sounds', 'an array of examples (n, 1, 96, 64)')
-        with ThreadPoolExecutor() as pool:
-            sounds = list(pool.map(wavfile_to_examples, table.files()))
-        short = [name for name, examples in zip(table.get('stimID'), sounds, strict=True) if len(examples) == 0]
-        if short:
-            raise BadValue(f'{len(short)} of {len(table)} sounds are shorter than an example of {SHORTEST:.3f} s: '
-                           f'{listing(short, 5)}')
-        return SoundSet(sounds, labels, self)
-
-    def __repr__(self) -> str:
-        return 'SoundTransform()'
-
-
-class SoundSet(PictureSet):
-    """Examples of sounds, which are computed at once and kept (24 kB for a second).
-
-    Parameters
-    ----------
-    sounds : sequence of Tensor of shape (n_example, 1, 96, 64)
-
-    Attributes
-    ----------
-    owners : ndarray of int, shape (n,)
-        Which sound (from 0) each example is of.
-    """
-
-    def __init__(self, sounds, labels=None, transform=None):
-        self.examples = torch.cat(list(sounds))
-        self.owners = np.repeat(np.arange(len(sounds)), [len(sound) for sound in sounds])
-        super().__init__(len(self.examples), None if labels is None else np.asarray(labels)[self.owners], transform)
-
-    def picture(self, index: int) -> torch.Tensor:
-        """Example `index` (from 0), (1, 96, 64)."""
-        return self.examples[index]
-
-    def for_each_shown(self, values: np.ndarray) -> np.ndarray:
-        """Each example has the value of its sound."""
-        return values[self.owners]
-
-    def by_stimulus(self, answers: torch.Tensor) -> torch.Tensor:
-        """The mean over the examples of each sound, (n_sound, ...)."""
-        return mean_by_owner(answers, self.owners)
-
-
-def mean_by_owner(values, owners: np.ndarray) -> torch.Tensor:
-    """Means of consecutive rows that have the same owner, (n_owner, ...)."""
-    counts = np.unique(owners, return_counts=True)[1].tolist()
-    return torch.stack([rows.mean(0) for rows in torch.as_tensor(values).split(counts)])
 
 
 def checked_examples(examples) -> torch.Tensor:

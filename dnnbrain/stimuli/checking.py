@@ -34,24 +34,29 @@ def file_problems(stim: Stimulus, decode: bool = True) -> pd.DataFrame:
 
 def refuse_bad_files(stim: Stimulus) -> None:
     """One sentence that names what cannot be shown, before any work starts."""
-    problems = file_problems(stim, decode=False)
+    refuse_problems(stim, file_problems(stim, decode=False))
+
+
+def refuse_problems(stim: Stimulus, problems: pd.DataFrame) -> None:
+    """One sentence about what `file_problems` has found, if anything."""
     if len(problems):
         names = listing([f'{Path(p.file).name} ({p.problem})' for p in problems.itertuples()], most=5)
         raise BadValue(f'{len(problems)} of {len(stim)} stimuli in {str(stim.path)!r} cannot be shown: {names}')
 
 
-def without_bad_files(stimuli):
+def without_bad_files(stimuli, transform=None):
     """The stimuli whose files are there and readable, and [ID, problem] of the others.
 
-    What is no table of files is given back as it is.
+    What is no table of files is given back as it is. A transform may know of more problems than files have of
+    their own (`file_problems` of it).
     """
     if not isinstance(stimuli, Stimulus) or stimuli.type == 'video':
         return stimuli, []
-    problems = file_problems(stimuli, decode=False)
+    problems = getattr(transform, 'file_problems', file_problems)(stimuli, decode=False)
     bad = set(problems['stimID'])
     good = [row for row, name in enumerate(stimuli.get('stimID')) if name not in bad]
     if not good:
-        refuse_bad_files(stimuli)
+        refuse_problems(stimuli, problems)
     return (stimuli[good] if bad else stimuli), problems[['stimID', 'problem']].values.tolist()
 
 

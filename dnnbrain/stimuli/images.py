@@ -64,6 +64,7 @@ class PictureSet:
 
     forkable = True         # whether worker processes may read it
     threadable = True       # whether several threads may
+    in_order = False        # whether these must read one picture after the other
     ready = False           # whether pictures come as tensors, transformed
 
     def __init__(self, n: int, labels=None, transform=None):
@@ -82,6 +83,16 @@ class PictureSet:
         other = copy.copy(self)
         other.transform = transform
         return other
+
+    @property
+    def owners(self) -> np.ndarray:
+        """Which stimulus (from 0) each item of the set is of, ascending; here an item is a stimulus."""
+        return np.arange(self.n)
+
+    @property
+    def n_stim(self) -> int:
+        """Stimuli that the items are of."""
+        return self.n
 
     def for_each_shown(self, values: np.ndarray) -> np.ndarray:
         """Values of stimuli (n_stim, ...) for each item of the set; here an item is a stimulus."""
@@ -158,7 +169,8 @@ class Part(PictureSet):
         self.whole, self.indices = whole, np.asarray(indices)
         super().__init__(len(self.indices), None if whole.labels is None else whole.labels[self.indices],
                          whole.transform)
-        self.forkable, self.threadable, self.ready = whole.forkable, whole.threadable, whole.ready
+        for name in ('forkable', 'threadable', 'in_order', 'ready'):
+            setattr(self, name, getattr(whole, name))
 
     def picture(self, index: int) -> Image.Image:
         return self.whole.picture(int(self.indices[index]))

@@ -62,13 +62,15 @@ def part_of(stimuli, rows):
 
 
 def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
-            device: torch.device | str = 'cpu') -> Iterator[torch.Tensor]:
+            device: torch.device | str = 'cpu', spans: list[range] | None = None) -> Iterator[torch.Tensor]:
     """Transformed pictures in order on a device, (n, 3, h, w), at most `batch_size` at a time.
 
     Parameters
     ----------
     n_worker : int, optional
         Threads that decode; as many as cores by default, 0 decodes when asked.
+    spans : list of range, optional
+        Which pictures make up each batch, in place of all in batches of `batch_size`.
 
     Notes
     -----
@@ -76,10 +78,13 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
     """
     one, finish = (_same, _same) if pictures.ready else split_transform(pictures.transform)
     n_worker = n_worker if pictures.threadable else 0
-    spans = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
+    if spans is None:
+        spans = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
+
+    read = one_by_one(pictures.picture, spans) if pictures.in_order else pictures.picture
 
     def load(index: int) -> torch.Tensor:
-        tensor = one(pictures.picture(index))
+        tensor = one(read(index))
         if not isinstance(tensor, torch.Tensor):
             raise BadType(f'the transform must end in a tensor (3, h, w), but gives {type(tensor).__name__}; '
                           'add torchvision.transforms.ToTensor()')
@@ -90,6 +95,25 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
         if len(shapes) > 1:
             raise BadValue(f'the transform gives pictures of different shapes {sorted(shapes)}; make it resize')
         yield finish(torch.stack(tensors).to(device, non_blocking=True))
+
+
+def one_by_one(read: Callable, spans: list[range]) -> Callable:
+    """`read` for threads that come in any order: they take turns, in the order of the pictures.
+
+    Each goes on to the transform while the next one reads. `spans` follow each other, and threads start
+    on them in order.
+    """
+    turn, free = [spans[0].start if spans else 0], threading.Condition()
+
+    def read_in_turn(index: int):
+        with free:
+            free.wait_for(lambda: turn[0] == index)
+            try:
+                return read(index)
+            finally:
+                turn[0] += 1
+                free.notify_all()
+    return read_in_turn
 
 
 def _same(picture):
@@ -132,9 +156,8 @@ def _in_turn(load: Callable, spans: list[range], n_worker: int | None) -> Iterat
             while waiting:
                 yield [job.result() for job in waiting.popleft()]
         finally:
-            for jobs in waiting:
-                for job in jobs:
-                    job.cancel()
+            for job in reversed([job for jobs in waiting for job in jobs]):    # a running one may wait for those before
+                job.cancel()
 
 
 def _stand_back() -> None:

@@ -33,6 +33,7 @@ class VideoSet(PictureSet):
     """
 
     forkable = False
+    in_order = True         # a frame out of turn costs a seek
 
     def __init__(self, vid_file, frame_nums, labels=None, transform=None):
         self.frame_nums = np.asarray(frame_nums, dtype=int)

@@ -11,7 +11,6 @@ from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.dnn.core import Activation, Mask
 from dnnbrain.dnn.models import DNN, AlexNet
-from dnnbrain.networks.registry import get_dnn
 from dnnbrain.stimuli.loaders import split_transform
 
 
@@ -50,17 +49,6 @@ def test_alexnet_equals_hooks_on_torchvisions_own(published, stim, pictures):
         np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-5, atol=1e-6, err_msg=layer)
     assert activation.get('conv1').min() < -0.5 and activation.get('fc2').min() < 0
     assert activation.stim_ids.tolist() == stim.get('stimID').tolist()
-
-
-@pytest.mark.parametrize('name', ['Vgg11_bn', 'Resnet10', 'Resnet18', 'Resnet50'])
-def test_first_middle_and_last_layers(name, stim, pictures):
-    dnn = get_dnn(name, pretrained=False, rng=0)
-    layers = [dnn.layers[i] for i in (0, 1, 2, len(dnn.layers) // 2, -1)]
-    activation = dnn.compute_activation(stim[:3], layers)
-    truth = by_hooks(dnn.model.eval(), transformed(pictures, dnn, 3), [dnn.layer2path(layer) for layer in layers])
-    for layer in layers:
-        expected = truth[dnn.layer2path(layer)].numpy()
-        np.testing.assert_allclose(activation.get(layer).reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_mask_picks_what_numpy_picks(tiny, stim):

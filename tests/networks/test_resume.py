@@ -130,7 +130,7 @@ def test_only_the_rest_is_shown(many, net, tmp_path, monkeypatch):
     shown, usual = [], extract.batches
 
     def counting(pictures, *args):
-        shown.append(len(pictures))
+        shown.append(sum(map(len, args[-1])))
         if len(shown) == 1:
             first, *_ = usual(pictures, *args)
             yield first

@@ -1,15 +1,24 @@
 """VGGish: sounds through every verb of a network."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadPath, BadType, BadValue
 from dnnbrain.dnn.core import Activation, Mask, Stimulus
 from dnnbrain.dnn.models import DNN, AlexNet, VGGish, VGGishModel
-from dnnbrain.networks.hearing import groups
+from dnnbrain.io.act_resume import ResumableWriter
+from dnnbrain.networks.estimate import estimate
+from dnnbrain.networks.gathering import gathered, spans
+from dnnbrain.networks.hearing import SoundDNN
+from dnnbrain.networks.sinks import InMemory
+from dnnbrain.stimuli.sounds import Sound, SoundTransform
 from dnnbrain.utils.vggish_input import wavfile_to_examples
 
 RATE = 16000
@@ -228,11 +237,179 @@ def test_it_is_described(dnn):
     dnn.show()
 
 
-def test_groups_are_of_whole_sounds():
+class TestBatches:
     owners = np.array([0, 1, 1, 1, 2, 2, 3])
-    assert groups(owners, 1) == [slice(0, 1), slice(1, 4), slice(4, 6), slice(6, 7)]
-    assert groups(owners, 3) == [slice(0, 4), slice(4, 7)]
-    assert groups(owners, 99) == [slice(0, 7)]
+
+    def test_they_begin_anew_with_every_so_many_sounds(self):
+        assert spans(self.owners, 1) == [range(i, i + 1) for i in range(7)]
+        assert spans(self.owners, 2) == [range(0, 2), range(2, 4), range(4, 6), range(6, 7)]
+        assert spans(self.owners, 2, start=2) == [range(4, 6), range(6, 7)]
+        assert spans(self.owners, 3) == [range(0, 3), range(3, 6), range(6, 7)]
+        assert spans(self.owners, 9) == [range(0, 7)]
+        assert spans(np.arange(5), 2) == [range(0, 2), range(2, 4), range(4, 5)]       # pictures
+        assert spans(self.owners, 2, start=4) == []
+
+    @pytest.mark.parametrize('batch_size', [1, 2, 3, 7])
+    def test_means_of_pieces(self, batch_size, rng):
+        """Whatever the batches, and if each is broken off once after some layers have answered."""
+        values = {layer: rng.standard_normal((7, *shape)).astype('f4') for layer, shape in (('a', (4, 1, 1)),
+                                                                                            ('b', (2, 3, 3)))}
+        sink = InMemory(['a', 'b'], 4, None, {'dtype': 'float32'})
+        rows = gathered(sink, self.owners)
+        for start in range(0, 7, batch_size):
+            part = slice(start, start + batch_size)
+            rows.put('a', torch.as_tensor(values['a'][part]) * 100)
+            rows.go_back(start)
+            for layer in ('b', 'a'):
+                rows.put(layer, torch.as_tensor(values[layer][part]))
+            rows.batch_done()
+        for layer in ('a', 'b'):
+            expected = [values[layer][self.owners == k].mean(axis=0) for k in range(4)]
+            np.testing.assert_allclose(sink.activation().get(layer), expected, rtol=1e-5, atol=1e-6)
+        assert gathered(sink, np.arange(7)) is sink
+
+
+class TestOneEngine:
+    """What pictures have, sounds have: on a small network, which computes the same layers in any run."""
+
+    LAYERS = ['conv', 'fc']
+
+    @pytest.fixture
+    def net(self):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 3, 8, 8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 2))
+        net = SoundDNN(model, layer2loc={'conv': ('0',), 'fc': ('3',)}, img_size=(96, 64))
+        net.train_transform = net.test_transform = SoundTransform()
+        return net
+
+    @pytest.fixture
+    def mine(self, sounds, tmp_path):
+        """The sounds in another order: d.wav, the longest, first. Files may be changed."""
+        shutil.copytree(sounds.path, tmp_path / 'sounds')
+        return Stimulus({'type': 'audio', 'path': str(tmp_path / 'sounds')},
+                        {'stimID': [f'{name}.wav' for name in 'dabce']})
+
+    def same(self, found, expected):
+        assert found.layers == expected.layers and list(found.stim_ids) == list(expected.stim_ids)
+        for layer in found.layers:
+            np.testing.assert_array_equal(found.get(layer), expected.get(layer))
+
+    @pytest.mark.parametrize('batch_size', [1, 2, 32])
+    def test_a_file_holds_what_memory_does(self, net, mine, tmp_path, batch_size):
+        kept = net.compute_activation(mine, self.LAYERS, batch_size=batch_size)
+        for n_worker in (0, 3):
+            self.same(net.compute_activation(mine, self.LAYERS, batch_size=batch_size, n_worker=n_worker,
+                                             out=tmp_path / 'x.act.h5'), kept)
+        assert kept.meta['pool'] is None and kept.meta['transform'] == 'SoundTransform()'
+        expected = [net.model[0](wavfile_to_examples(file)).mean(0).detach() for file in mine.files()]
+        np.testing.assert_allclose(kept.get('conv'), torch.stack(expected), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize(('moment', 'rest'), [(1, 'abcde'), (2, 'bce'), (3, 'bce'), (5, 'e')])
+    def test_resumed(self, net, mine, tmp_path, moment, rest, monkeypatch):
+        """After as many batches as made sounds whole; from where the batches of an unbroken run begin anew."""
+        whole = net.compute_activation(mine, self.LAYERS, batch_size=2, out=tmp_path / 'whole.act.h5')
+        count, usual, shown, example = [0], ResumableWriter.batch_done, [], Sound.example
+        settings = {'batch_size': 2, 'out': tmp_path / 'x.act.h5', 'resume': True}
+
+        def broken(self):
+            count[0] += 1
+            usual(self)
+            if count[0] == moment:
+                raise KeyboardInterrupt
+        monkeypatch.setattr(ResumableWriter, 'batch_done', broken)
+        monkeypatch.setattr('dnnbrain.io.act_writer.chunk_shape', lambda shape, size: (1, *shape[1:]))
+        with pytest.raises(KeyboardInterrupt):
+            net.compute_activation(mine, self.LAYERS, **settings)
+        monkeypatch.undo()
+        monkeypatch.setattr(Sound, 'example', lambda self, k: shown.append(self.path.stem) or example(self, k))
+        self.same(net.compute_activation(mine, self.LAYERS, **settings), whole)
+        assert ''.join(sorted(set(shown))) == rest
+        shown.clear()
+        self.same(net.compute_activation(mine, self.LAYERS, **settings), whole)
+        assert shown == []                                              # it is there
+
+    def test_other_content_is_refused(self, net, mine, tmp_path):
+        settings = {'out': tmp_path / 'x.act.h5', 'resume': True}
+        net.compute_activation(mine, 'fc', **settings)
+        soundfile.write(mine.files()[1], np.zeros(RATE), RATE)
+        with pytest.raises(BadValue, match='holds other content'):
+            net.compute_activation(mine, 'fc', **settings)
+        again = net.compute_activation(mine, 'fc', overwrite=True, **settings)
+        self.same(again, net.compute_activation(mine, 'fc'))
+        examples = wavfile_to_examples(mine.files()[0])
+        net.compute_activation(examples, 'fc', out=tmp_path / 'y.act.h5')
+        with pytest.raises(BadValue, match='holds other content'):      # as many, but not the same
+            net.compute_activation(examples + 1, 'fc', out=tmp_path / 'y.act.h5', resume=True)
+
+    def test_shards_merged_are_one_run(self, net, mine, tmp_path):
+        whole = net.compute_activation(mine, self.LAYERS, batch_size=2)
+        parts = [tmp_path / f'{i}.act.h5' for i in (1, 2, 3)]
+        for i, part in enumerate(parts, 1):
+            net.compute_activation(mine, self.LAYERS, batch_size=2, out=part, shard=(i, 3))
+        self.same(Activation.merge(parts, tmp_path / 'm.act.h5'), whole)
+
+    def test_types_are_of_the_means(self, net, mine):
+        exact = net.compute_activation(mine, 'conv').get('conv')
+        half = net.compute_activation(mine, 'conv', dtype='float16').get('conv')
+        assert half.dtype == np.float16
+        np.testing.assert_array_equal(half, exact.astype(np.float16))
+
+    def test_what_cannot_be_heard_is_left_out(self, net, mine):
+        mine.files()[2].unlink()
+        mine.files()[3].write_text('no sound')
+        soundfile.write(mine.files()[4], np.zeros(15599), RATE)
+        found = net.compute_activation(mine, 'fc', on_error='skip')
+        assert list(found.stim_ids) == ['d.wav', 'a.wav']
+        problems = dict(found.meta['skipped'])
+        assert problems['b.wav'] == 'missing' and problems['c.wav'].startswith('not a readable sound')
+        assert problems['e.wav'] == 'shorter than an example of 0.975 s' and len(problems) == 3
+        self.same(found, net.compute_activation(mine[[0, 1]], 'fc'))
+        with pytest.raises(BadValue, match='3 of 3 stimuli .* cannot be shown: .*e.wav .shorter than an example'):
+            net.compute_activation(mine[2:], 'fc', on_error='skip')
+
+    def test_batches_that_do_not_fit_into_memory(self, net, mine, caplog):
+        expected = net.compute_activation(mine, self.LAYERS, batch_size=1)
+        limit = net.model[2].register_forward_hook(full_above(2))
+        found = net.compute_activation(mine, self.LAYERS, batch_size=8)
+        limit.remove()
+        assert [r.getMessage()[:5] for r in caplog.records if 'do not fit' in r.getMessage()] == ['8 sti', '4 sti']
+        for layer in self.LAYERS:
+            np.testing.assert_allclose(found.get(layer), expected.get(layer), rtol=1e-5, atol=1e-6)
+
+    def test_a_disk_that_cannot_hold_it(self, net, mine, tmp_path, monkeypatch):
+        monkeypatch.setattr('shutil.disk_usage', lambda path: SimpleNamespace(free=-10 ** 9))
+        with pytest.raises(BadValue, match='the activations need about .* GB free'):
+            net.compute_activation(mine, self.LAYERS, out=tmp_path / 'x.act.h5')
+        assert not list(tmp_path.glob('x.act.h5*'))
+
+    def test_estimate_counts_examples(self, net, mine):
+        found = estimate(net, mine, self.LAYERS)
+        assert (found.n_stim, found.n_shown) == (5, 11)
+        assert found.table['shape'].tolist() == ['5 x 3 x 12 x 8', '5 x 2 x 1 x 1']
+        assert found.n_bytes == 4 * 5 * (3 * 12 * 8 + 2)
+        assert '5 stimuli are shown in 11 pieces' in str(found) and 'pieces' not in str(
+            estimate(net, wavfile_to_examples(mine.files()[0]), 'fc'))
+
+
+def full_above(most):
+    def hook(module, args, output):
+        if len(output) > most:
+            raise torch.OutOfMemoryError('CUDA out of memory')
+    return hook
+
+
+def test_the_command(sounds, dnn, run, tmp_path, monkeypatch):
+    monkeypatch.setattr('dnnbrain.cli.dnn_act.open_network', lambda *args: dnn)
+    sounds.save(tmp_path / 'x.stim.csv')
+    asked = ['-net', 'VGGish', '-layer', 'conv1', '-pool', 'max', '-stim', tmp_path / 'x.stim.csv', '-out',
+             tmp_path / 'x.act.h5', '-batch', 2]
+    code, said, _ = run('dnn_act', *asked, '-dry-run')
+    assert code == 0 and '5 x 64 x 1 x 1' in said and '5 stimuli are shown in 11 pieces' in said
+    assert run('dnn_act', *asked, '-resume')[0] == 0
+    loaded = Activation()
+    loaded.load(tmp_path / 'x.act.h5')
+    np.testing.assert_array_equal(loaded.get('conv1'), dnn.compute_activation(sounds, 'conv1', 'max',
+                                                                              batch_size=2).get('conv1'))
 
 
 def test_stimuli_of_another_kind_are_refused(dnn, sounds, stim, tmp_path):
@@ -246,5 +423,3 @@ def test_stimuli_of_another_kind_are_refused(dnn, sounds, stim, tmp_path):
         dnn.compute_activation(str(tmp_path / 'none.wav'), 'fc3')
     with pytest.raises(BadValue, match="not at stimuli of type 'audio'"):
         AlexNet(pretrained=False).compute_activation(sounds, 'fc3')
-    with pytest.raises(BadValue, match='there is no resume for them'):
-        dnn.compute_activation(sounds, 'fc3', resume=True, out=tmp_path / 'x.act.h5')

@@ -9,11 +9,15 @@ import torch
 import torch.nn as nn
 from PIL import Image
 from torchvision import models as tv
+from torchvision import transforms
+from torchvision.models.video import R3D_18_Weights, r3d_18
 
 from dnnbrain._checks import BadPath, BadValue
 from dnnbrain.dnn import models
 from dnnbrain.networks.registry import NETWORKS, get_dnn, network_class
 from dnnbrain.networks.summary import layer_table
+from dnnbrain.networks.transforms import full_field
+from dnnbrain.stimuli.clips import ClipTransform
 
 INIT = dict.fromkeys(('googlenet', 'inception_v3'), {'init_weights': True})       # or torchvision warns
 OWN_TESTS = ('Resnet10', 'VggFace', 'R3D', 'VGGish')      # what torchvision does not have, or not for pictures
@@ -83,6 +87,67 @@ def test_a_network_computes_what_torchvisions_does(name):
     with torch.inference_mode():
         assert torch.equal(dnn(x), theirs.eval()(x))
     assert all(m.training is False for m in dnn.model.modules())
+
+
+def some_weights(model):
+    """Values for a model without memory, made in no time: random ones, repeated (with a prime period)."""
+    block, state = torch.rand(65521, generator=torch.Generator().manual_seed(0)) - 0.5, {}
+    for name, value in model.state_dict().items():
+        values = block.repeat(-(-value.numel() // len(block)))[:value.numel()].view(value.shape)
+        scale = (24 / value[0].numel()) ** 0.5 if value.ndim > 1 else 1         # keeps the spread through a ReLU
+        state[name] = (values * scale + (value.ndim == 1 and not name.endswith(('bias', 'mean')))).to(value.dtype)
+    return state
+
+
+def seen_by(name):
+    """Stimuli of the smallest size that a network takes, how it is to look at them, and what it then sees."""
+    rng = np.random.default_rng(0)
+    if name == 'VGGish':
+        examples = rng.standard_normal((2, 1, 96, 64)).astype('f4')
+        return examples, None, torch.from_numpy(examples)
+    if name == 'R3D':
+        clips = rng.integers(0, 256, (1, 3, 4, 32, 32), dtype=np.uint8)
+        norm = R3D_18_Weights.KINETICS400_V1.transforms()
+        frames = transforms.Compose([transforms.ConvertImageDtype(torch.float32),
+                                     transforms.Normalize(norm.mean, norm.std)])
+        mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (norm.mean, norm.std))
+        return clips, ClipTransform(frames, n_frame=4), (torch.from_numpy(clips) / 255 - mean) / std
+    side = {'VggFace': 224, 'InceptionV3': 80, 'AlexNet': 64}.get(name, 32)
+    pictures = rng.integers(0, 256, (1 if side == 224 else 2, 3, side, side), dtype=np.uint8)
+    if name == 'VggFace':
+        mean = torch.tensor([129.186, 104.763, 93.594]).view(3, 1, 1)
+        return pictures, None, torch.from_numpy(pictures) - mean
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    return pictures, full_field((side, side)), (torch.from_numpy(pictures) / 255 - mean) / std
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_five_layers_equal_plain_hooks_on_the_source(name):
+    """The same weights in the network of those who published it; of our own architectures, in a second one."""
+    network = network_class(name)
+    dnn = network._empty()
+    with torch.device('meta'):
+        theirs = r3d_18() if name == 'R3D' else network._architecture() if name in OWN_TESTS else \
+            tv.get_model(network.arch, **INIT.get(network.arch, {}))
+    theirs.transform_input = name in ('Googlenet', 'InceptionV3')
+    state = some_weights(theirs)
+    dnn.model.load_state_dict(state, assign=True)
+    theirs.load_state_dict(state, assign=True)
+    stimuli, transform, pixels = seen_by(name)
+    dnn.test_transform = transform or dnn.test_transform
+    layers = [dnn.layers[round(k)] for k in np.linspace(0, len(dnn.layers) - 1, 5)]
+    found, truth = dnn.compute_activation(stimuli, layers), {}
+    for layer in layers:
+        theirs.get_submodule(dnn.layer2path(layer)).register_forward_hook(
+            lambda module, args, output, layer=layer: truth.update({layer: output.clone().numpy()}))
+    with torch.inference_mode():
+        theirs.eval()(pixels)
+    assert len(set(layers)) == 5 and found.layers == layers
+    for layer in layers:
+        expected = truth[layer]
+        assert np.ptp(expected) > 0
+        np.testing.assert_allclose(found.get(layer).reshape(expected.shape), expected, rtol=1e-5,
+                                   atol=1e-5 * np.abs(expected).max(), err_msg=layer)
 
 
 def test_resnet10_is_the_one_described():

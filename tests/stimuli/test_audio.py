@@ -7,7 +7,8 @@ import torch
 
 from dnnbrain._checks import BadPath, BadValue
 from dnnbrain.dnn.core import Stimulus
-from dnnbrain.stimuli.audio import SoundTransform, log_mel, mono
+from dnnbrain.stimuli.audio import log_mel, mono, read_sound
+from dnnbrain.stimuli.sounds import Sound, SoundTransform
 from dnnbrain.utils import mel_features, vggish_params
 from dnnbrain.utils.vggish_input import waveform_to_examples, wavfile_to_examples
 
@@ -144,3 +145,55 @@ class TestSet:
         soundfile.write(tmp_path / 'c.wav', np.zeros(15599), RATE)
         with pytest.raises(BadValue, match='2 of 3 sounds are shorter than an example of 0.975 s: a.wav, c.wav'):
             SoundTransform().stimulus_set(table)
+
+    def test_nothing_is_decoded_before_its_turn(self, table, monkeypatch):
+        read = []
+        monkeypatch.setattr('dnnbrain.stimuli.sounds.read_sound',
+                            lambda path, *span: read.append((path.name, *span)) or read_sound(path, *span))
+        heard = SoundTransform().stimulus_set(table)
+        assert read == []
+        heard.picture(2), heard.picture(5)
+        assert read == [('b.wav', 15360, 30960), ('c.wav', 15360, 30960)]
+
+    def test_an_array_is_a_set_of_examples(self):
+        examples = torch.rand(2, 1, 96, 64)
+        heard = SoundTransform().stimulus_set(examples)
+        assert heard.owners.tolist() == [0, 1] and heard.n_stim == len(heard) == 2
+        assert torch.equal(heard[:][0], examples)
+        with pytest.raises(BadValue, match='the array holds no examples'):
+            SoundTransform().stimulus_set(examples[:0])
+
+
+class TestSound:
+    """One example at a time is what decoding the whole gives."""
+
+    @pytest.mark.parametrize('rate', [8000, 11025, 12345, 16000, 22050, 44100, 96000])
+    @pytest.mark.parametrize('seconds', [0.97, 0.976, 1.94, 3.3])
+    def test_any_rate_bit_for_bit(self, rate, seconds, rng, tmp_path):
+        soundfile.write(tmp_path / 'x.wav', rng.uniform(-1, 1, (round(seconds * rate), 2)), rate)
+        self.compare(tmp_path / 'x.wav', 0)
+
+    @pytest.mark.parametrize(('suffix', 'atol'), [('flac', 0), ('ogg', 0), ('mp3', 1e-3)])     # MP3 rounds after a seek
+    def test_any_format(self, suffix, atol, rng, tmp_path):
+        soundfile.write(tmp_path / f'x.{suffix}', rng.uniform(-0.3, 0.3, (round(3.3 * 22050), 2)), 22050)
+        self.compare(tmp_path / f'x.{suffix}', atol)
+
+    def compare(self, path, atol):
+        sound, whole = Sound(path), wavfile_to_examples(path)
+        assert len(sound) == len(whole)
+        for index, example in enumerate(whole):
+            np.testing.assert_allclose(sound.example(index), example, rtol=0, atol=atol)
+
+    def test_files_that_end_too_early(self, rng, tmp_path):
+        path = tmp_path / 'x.wav'
+        soundfile.write(path, rng.uniform(-0.3, 0.3, 96000), RATE)
+        sound = Sound(path)
+        soundfile.write(path, rng.uniform(-0.3, 0.3, 32000), RATE)      # as if its header had said too much
+        sound.example(1)
+        with pytest.raises(BadValue, match=r'x.wav. ends at 2.00 s, but its header says 6.00 s; get it again'):
+            sound.example(2)
+        with pytest.raises(BadPath, match='sound .* does not exist'):
+            Sound(tmp_path / 'none.wav')
+        path.write_text('no sound')
+        with pytest.raises(BadValue, match='sound .* cannot be read'):
+            Sound(path)

@@ -1,12 +1,18 @@
 """Exact frames of films."""
 
+import time
+
 import av
 import numpy as np
 import pytest
+import torch
 
 from dnnbrain._checks import BadValue
 from dnnbrain.dnn.base import VideoSet
 from dnnbrain.dnn.core import Stimulus
+from dnnbrain.stimuli.images import Part
+from dnnbrain.stimuli.loaders import batches
+from dnnbrain.stimuli.video import Film
 
 N_FRAME = 60
 
@@ -159,6 +165,44 @@ def test_going_on_does_not_seek(film):
     decoding = frames.film._frames
     assert [number_in(frames.picture(i)) for i in range(1, 12)] == list(range(2, 13))
     assert frames.film._frames is decoding
+
+
+@pytest.mark.parametrize('n_worker', [0, 1, 4])
+def test_threads_decode_in_order(film, n_worker, monkeypatch):
+    """Ahead of the network, and without going back: every frame is decoded once."""
+    decoded, usual = [], Film._read_to
+    monkeypatch.setattr(Film, '_read_to', lambda self, number, seek=None:
+                        decoded.append((number, seek)) or usual(self, number, seek))
+    frames = VideoSet(film, range(1, N_FRAME + 1), transform=slow)
+    batch = batches(frames, 8, n_worker)
+    first = next(batch)
+    time.sleep(0.2)         # here the network would compute
+    assert (len(decoded) > 8) == (n_worker > 0)
+    shown = torch.cat([first, *batch])
+    assert [number for number, _ in decoded] == list(range(1, N_FRAME + 1))
+    assert all(seek is None for _, seek in decoded[1:])
+    assert [number_in(picture.permute(1, 2, 0)) for picture in shown] == list(range(1, N_FRAME + 1))
+    several = Part(VideoSet(film, range(1, N_FRAME + 1), transform=slow), range(20, 40))
+    assert several.in_order and [number_in(p.permute(1, 2, 0)) for p in torch.cat([*batches(several, 8, 4)])] \
+        == list(range(21, 41))
+
+
+def slow(picture):
+    """Takes longer for some frames, so that threads overtake each other."""
+    time.sleep(0.004 * (number_in(picture) % 3))
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+
+def test_a_frame_that_cannot_be_read_stops_the_others(film, monkeypatch):
+    usual = Film.frame
+
+    def broken(self, number):
+        if number == 5:
+            raise BadValue('frame 5 is broken')
+        return usual(self, number)
+    monkeypatch.setattr(Film, 'frame', broken)
+    with pytest.raises(BadValue, match='frame 5 is broken'):
+        list(batches(VideoSet(film, range(1, 31), transform=slow), 8, 4))
 
 
 def test_frames_out_of_range(film):

@@ -14,13 +14,8 @@ from dnnbrain.networks.layers import feedforward_names
 from dnnbrain.networks.state import home_of
 from dnnbrain.networks.zoo.published import PublishedNet, being_filled
 from dnnbrain.stimuli import sound_params as params
-from dnnbrain.stimuli.audio import (
-    SHORTEST,
-    SoundTransform,
-    checked_examples,
-    waveform_to_examples,
-    wavfile_to_examples,
-)
+from dnnbrain.stimuli.audio import SHORTEST, checked_examples, waveform_to_examples, wavfile_to_examples
+from dnnbrain.stimuli.sounds import SoundTransform
 
 PUBLISHED_AT = 'https://github.com/harritaylor/torchvggish/releases/download/v0.1'
 WIDTHS = ((64,), (128,), (256, 256), (512, 512))
