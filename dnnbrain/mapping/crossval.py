@@ -61,6 +61,15 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0, labels=None) -> list[S
     return splits
 
 
+def inner_folds(n: int, cv: int, groups=None, rng: int | None = 0) -> list[Split]:
+    """Folds of the training rows that choose a penalty: `cv`, or one per group where there are fewer."""
+    n_unit = n if groups is None else len(np.unique(groups))
+    if n_unit < 2:
+        raise BadValue('alpha is chosen inside the training folds, which hold a single group; take more folds, '
+                       'or give one alpha')
+    return folds(n, min(cv, n_unit), groups, rng)
+
+
 def repeated(ids) -> np.ndarray | None:
     """Groups that keep presentations of the same stimulus together; None if each is shown once."""
     if ids is None:

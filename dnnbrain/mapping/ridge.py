@@ -2,7 +2,9 @@
 
 With ``c`` the dual coefficients, a prediction is ``K(new, train) c + intercept``; the weights of
 the units are ``X' c``. Centring is part of the fit (Saunders et al. 1998; Dupre la Tour et al.
-2022, doi 10.1016/j.neuroimage.2022.119728, whose package himalaya solves the ridge).
+2022, doi 10.1016/j.neuroimage.2022.119728, with whose package himalaya the results agree). One
+eigendecomposition per fold serves all targets and penalties, and the final fit of a target is
+computed for its own penalty only.
 """
 
 from __future__ import annotations
@@ -10,9 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from himalaya.backend import set_backend
-from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues, solve_kernel_ridge_eigenvalues
-from sklearn.model_selection import check_cv
 
 from dnnbrain._checks import BadValue
 from dnnbrain.mapping.crossval import Split
@@ -51,8 +50,26 @@ class DualModel:
 
 def default_alphas(K: np.ndarray) -> np.ndarray:
     """Nine penalties over eight decades around the mean eigenvalue of the centred kernel."""
-    scale = np.trace(K) / len(K) - K.mean()
-    return RELATIVE_ALPHAS * (scale if scale > 0 else 1.0)
+    return as_alphas(None, np.trace(K) / len(K) - K.mean())
+
+
+def as_alphas(alphas, scale: float) -> np.ndarray:
+    """Penalties as an array; if None, nine over eight decades around `scale`."""
+    if alphas is None:
+        return RELATIVE_ALPHAS * (scale if scale > 0 else 1.0)
+    try:
+        alphas = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise BadValue(f'alphas must be positive numbers, not {alphas!r}') from None
+    if not alphas.size or not (np.isfinite(alphas) & (alphas > 0)).all():
+        raise BadValue(f"alphas must be positive numbers, not {alphas.tolist()}; estimator 'glm' is ridge without "
+                       'penalty')
+    return alphas
+
+
+def target_batch(n_alpha: int, n: int) -> int:
+    """How many targets are solved at once: predictions of all penalties stay below 256 MB."""
+    return max(1, _BATCH_BYTES // (8 * n_alpha * n))
 
 
 def fit_ridge(K: np.ndarray, Y: np.ndarray, alphas=None, inner: list[Split] | None = None) -> DualModel:
@@ -67,27 +84,50 @@ def fit_ridge(K: np.ndarray, Y: np.ndarray, alphas=None, inner: list[Split] | No
     inner : list of (train, test)
         Folds of the training rows.
     """
-    alphas = default_alphas(K) if alphas is None else np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-    if not alphas.size or not (np.isfinite(alphas) & (alphas > 0)).all():
-        raise BadValue(f"alphas must be positive numbers, not {alphas.tolist()}; estimator 'glm' is ridge without "
-                       'penalty')
-    batch = max(1, _BATCH_BYTES // (8 * len(alphas) * len(K)))
-    set_backend('numpy')
-    if len(alphas) == 1:
-        dual, intercept = solve_kernel_ridge_eigenvalues(K, Y, alpha=alphas[0], fit_intercept=True)
-        return DualModel(dual, intercept, np.full(Y.shape[1], alphas[0]))
-    alpha, dual, _, intercept = solve_kernel_ridge_cv_eigenvalues(
-        K, Y, alphas=alphas, cv=check_cv(inner), fit_intercept=True, n_targets_batch=batch)
-    return DualModel(dual, intercept, alpha)
+    alphas = as_alphas(alphas, np.trace(K) / len(K) - K.mean())
+    Y = Y.astype(np.float64, copy=False)
+    one = len(alphas) == 1
+    alpha = np.full(Y.shape[1], alphas[0]) if one else alphas[_held_out_errors(K, Y, alphas, inner).argmin(axis=0)]
+    values, vectors, column_means = decomposed(K)
+    mean, dual = Y.mean(axis=0), np.empty(Y.shape)
+    for part in _batches(Y):
+        dual[:, part] = vectors @ ((vectors.T @ (Y[:, part] - mean[part])) / (values[:, None] + alpha[part]))
+    return DualModel(dual, mean - column_means @ dual, alpha)
+
+
+def _held_out_errors(K: np.ndarray, Y: np.ndarray, alphas: np.ndarray, inner: list[Split]) -> np.ndarray:
+    """Mean squared errors over inner folds, (n_alpha, n_target); of equals the larger penalty wins."""
+    errors = np.zeros((len(alphas), Y.shape[1]))
+    for train, test in inner:
+        values, vectors, column_means = decomposed(K[np.ix_(train, train)])
+        seen = (K[np.ix_(test, train)] - column_means) @ vectors
+        for part in _batches(Y):
+            mean = Y[train, part].mean(axis=0)
+            known, truth = vectors.T @ (Y[train, part] - mean), Y[test, part] - mean
+            for a, alpha in enumerate(alphas):
+                residual = (seen / (values + alpha)) @ known
+                residual -= truth
+                errors[a, part] += np.einsum('ij,ij->j', residual, residual) / (len(test) * len(inner))
+    return errors - 1e-10 * np.log(alphas)[:, None]
+
+
+def decomposed(K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvalues above rounding and eigenvectors of the centred kernel, and the means of its columns."""
+    means = K.mean(axis=0)
+    values, vectors = np.linalg.eigh(K - means - means[:, None] + means.mean())
+    kept = values > values.max(initial=0) * len(K) * np.finfo(np.float64).eps
+    return values[kept], vectors[:, kept], means
+
+
+def _batches(Y: np.ndarray) -> list[slice]:
+    """Targets whose table stays below 64 MB."""
+    step = max(1, 2 ** 26 // (8 * len(Y)))
+    return [slice(start, start + step) for start in range(0, Y.shape[1], step)]
 
 
 def fit_least_squares(K: np.ndarray, Y: np.ndarray) -> DualModel:
     """Ordinary least squares with intercept; of minimum norm where there are more units than stimuli."""
-    column_means = K.mean(axis=0)
-    centred = K - column_means - column_means[:, None] + column_means.mean()
-    values, vectors = np.linalg.eigh(centred)
-    kept = values > values.max(initial=0) * len(K) * np.finfo(np.float64).eps
-    vectors, values = vectors[:, kept], values[kept]
+    values, vectors, column_means = decomposed(K)
     mean = Y.mean(axis=0)
     dual = vectors @ ((vectors.T @ (Y - mean)) / values[:, None])
     return DualModel(dual, mean - column_means @ dual, np.zeros(Y.shape[1]))

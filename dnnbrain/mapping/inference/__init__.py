@@ -1,0 +1,1 @@
+"""What scores are worth: noise ceilings, permutations, confidence, paired tests."""
