@@ -1,20 +1,20 @@
-"""Brain images in and out. NIfTI; the header travels with the data, affine included."""
+"""Brain images in and out: volumes, surfaces, CIFTI. The header travels with the data."""
 
 from __future__ import annotations
 
 import warnings
-import zlib
 
 import nibabel as nib
 import numpy as np
 
-from dnnbrain._checks import BadValue, existing_file, has_suffix, writable_file
+from dnnbrain._checks import BadValue, existing_file, writable_file
+from dnnbrain.brain.formats import FAMILIES, family_of_header, family_of_path
+from dnnbrain.brain.masks import inside, masked, resample_mask, same_space, unmasked
+from dnnbrain.brain.regions import extract_brain_activation
 from dnnbrain.io.atomic import atomic
 
-SUFFIXES = ('.nii', '.nii.gz')
-_DAMAGED = (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, zlib.error, OSError, EOFError,
-            ValueError, OverflowError)
-_CIFTI = ('.dscalar.nii', '.dtseries.nii', '.dlabel.nii')
+__all__ = ['extract_brain_activation', 'inside', 'load_brainimg', 'load_mask', 'masked', 'resample_mask', 'same_space',
+           'save_brainimg', 'unmasked', 'warn_bad_voxels']
 
 
 def load_brainimg(path, ismask: bool = False):
@@ -23,104 +23,102 @@ def load_brainimg(path, ismask: bool = False):
     Parameters
     ----------
     path : str
-        A NIfTI file, 3-D or 4-D.
+        A volume (.nii, .nii.gz, .mgh, .mgz), a surface (.gii, .func.gii, .shape.gii, .label.gii; every data
+        array is a time point) or CIFTI-2 (.dscalar.nii, .dtseries.nii, .dlabel.nii).
     ismask : bool
         Whether it is one volume: the first axis is then left out.
 
     Returns
     -------
     data : ndarray of shape (n_vol, x, y, z), or (x, y, z) for a mask
-    header : Nifti1Header
-        Carries the affine; give it to `save_brainimg`.
+        Surfaces and CIFTI: (n_vol, n, 1, 1) and (n, 1, 1).
+    header : Nifti1Header, MGHHeader, SurfaceHeader or Cifti2Header
+        Carries affine, vertices or brain models, names and labels; give it to `save_brainimg`.
+
+    Raises
+    ------
+    BadPath, BadValue
+        The file is missing, damaged, of another kind, or holds several volumes where one mask is needed.
     """
-    path = existing_file(_supported(path), 'brain image')
+    family_of_path(path)
+    path = existing_file(path, 'brain image')
     try:
-        image = nib.load(path)
-        data = np.asanyarray(image.dataobj)
-    except _DAMAGED as error:
-        raise BadValue(f'brain image {str(path)!r} cannot be read: {error}') from None
-    if data.ndim not in (3, 4):
-        raise BadValue(f'brain image {str(path)!r} must be 3-D or 4-D, not of shape {data.shape}')
-    data = data[..., None] if data.ndim == 3 else data
-    if ismask and data.shape[3] != 1:
-        raise BadValue(f'mask {str(path)!r} must be one volume, not {data.shape[3]}')
-    data = np.moveaxis(data, 3, 0)
-    header = image.header.copy()
-    header.set_sform(image.affine, code=int(header['sform_code']) or int(header['qform_code']) or 2)
+        image = _opened(path)
+        family = next((f for f in FAMILIES if isinstance(image, f.IMAGES)), None)
+        if family is None:
+            raise BadValue(f'it is of a kind that cannot be used ({type(image).__name__})')
+        data, header = family.read(image)
+    except BadValue as error:
+        raise BadValue(f'brain image {str(path)!r} cannot be used: {error}') from None
+    except Exception as error:      # damaged bytes fail in nibabel, expat, zlib in some twenty ways
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadValue(f'brain image {str(path)!r} cannot be read; it may be damaged ({why})') from None
+    if ismask and len(data) != 1:
+        raise BadValue(f'mask {str(path)!r} must be one volume, not {len(data)}')
     return (data[0] if ismask else data), header
 
 
-def save_brainimg(path, data, header, dtype=np.float32) -> None:
-    """Write a brain image with the affine and units of a header.
+def _opened(path):
+    with warnings.catch_warnings():      # nibabel leaves it to the garbage collector to close a .mgh
+        warnings.simplefilter('ignore', ResourceWarning)
+        return nib.load(path)
+
+
+def load_mask(path) -> tuple[np.ndarray, object, dict[int, str] | None]:
+    """Read a mask; of a label file (.label.gii, .dlabel.nii) every label above 0 is inside.
+
+    Returns
+    -------
+    mask : ndarray of shape (x, y, z)
+    header
+    labels : dict or None
+        Label -> name, of a label file.
+    """
+    mask, header = load_brainimg(path, ismask=True)
+    labels = family_of_header(header).labels(header)
+    return (mask if labels is None else np.where(mask > 0, mask, 0)), header, labels
+
+
+def save_brainimg(path, data, header, dtype=np.float32, names=None) -> None:
+    """Write a brain image with the affine, vertices or brain models of a header.
 
     Parameters
     ----------
     path : str
-        ``.nii`` or ``.nii.gz``; any other dots in the name are fine.
+        Its suffix says the format, which must be of the family of the header: a volume, a surface, or
+        CIFTI. Any other dots in the name are fine.
     data : ndarray of shape (n_vol, x, y, z) or (x, y, z)
-    header : Nifti1Header
+        Surfaces and CIFTI: (n_vol, n, 1, 1) or (n, 1, 1).
+    header
         From `load_brainimg`. Its data type is not used: scores stay float32 where the responses
-        were integers.
+        were integers. Its map names and time axis stay if the number of volumes is the same; a
+        ``.dtseries.nii`` of another number keeps start and step.
     dtype : dtype
+        ``.label.gii`` is always int32.
+    names : sequence of str, optional
+        A name per map, for surfaces and CIFTI scalars; 'map 1', ... where the header has none that fit.
+
+    Raises
+    ------
+    BadValue
+        A name, shape, dtype or header that does not go with the format.
     """
-    path = writable_file(_supported(path), 'brain image')
+    family = family_of_path(path)
+    path = writable_file(path, 'brain image')
     data = np.asarray(data)
     if data.ndim not in (3, 4):
         raise BadValue(f'a brain image must have shape (n_vol, x, y, z) or (x, y, z), not {data.shape}')
-    values = (np.moveaxis(data, 0, 3) if data.ndim == 4 else data).astype(dtype)
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    header = header.copy()
-    header.set_data_dtype(dtype)
-    image = nib.Nifti1Image(values, header.get_best_affine(), header)
-    image.header['cal_min'] = image.header['cal_max'] = 0       # display range of other data
-    with atomic(path) as part:
-        nib.save(image, part)
-
-
-def masked(data: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """Responses inside a mask, (n_vol, n_meas), from (n_vol, x, y, z).
-
-    Parameters
-    ----------
-    mask : ndarray of shape (x, y, z) or None
-        Non-zero, non-NaN voxels are inside; None takes all.
-    """
-    if mask is None:
-        return data.reshape(len(data), -1)
-    return data[:, inside(mask)]
-
-
-def unmasked(values: np.ndarray, mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Maps (..., x, y, z) from values (..., n_meas); NaN outside the mask."""
-    if mask is None:
-        return values.reshape(*values.shape[:-1], *shape)
-    maps = np.full((*values.shape[:-1], *shape), np.nan, dtype=np.float32)
-    maps[..., inside(mask)] = values
-    return maps
-
-
-def inside(mask: np.ndarray) -> np.ndarray:
-    """Boolean voxels of a mask image: neither 0 nor NaN."""
-    return (mask != 0) & ~np.isnan(mask)
-
-
-def same_space(header, mask_header, shape: tuple[int, ...], mask_shape: tuple[int, ...]) -> None:
-    """Refuse a mask on another grid than the responses."""
-    affine, mask_affine = header.get_best_affine(), mask_header.get_best_affine()
-    if tuple(shape) != tuple(mask_shape) or not np.allclose(affine, mask_affine, atol=1e-3):
-        raise BadValue(f'the mask is in another space than the responses: shapes {tuple(mask_shape)} and '
-                       f'{tuple(shape)}, affines {_told(mask_affine)} and {_told(affine)}; resample it first')
-
-
-def _told(affine: np.ndarray) -> str:
-    return str(np.round(affine[:3], 2).tolist())
-
-
-def _supported(path):
-    if str(path).lower().endswith(_CIFTI):
-        raise BadValue(f'{str(path)!r} is CIFTI, which cannot be read yet; give a NIfTI volume')
-    return has_suffix(path, SUFFIXES, 'brain image')
+    if family_of_header(header) is not family:
+        raise BadValue(f'{str(path)!r} cannot hold what this header ({type(header).__name__}) describes; choose from '
+                       f'{", ".join(family_of_header(header).SUFFIXES)}')
+    values = data[None] if data.ndim == 3 else data
+    if names is not None and len(names) != len(values):
+        raise BadValue(f'{len(names)} names came for {len(values)} maps')
+    try:
+        with atomic(path) as part:
+            family.write(path, part, values, header, dtype, names)
+    except nib.spatialimages.HeaderDataError as error:
+        raise BadValue(f'brain image {str(path)!r} cannot be written as {np.dtype(dtype)}: {error}') from None
 
 
 def warn_bad_voxels(responses: np.ndarray, good: np.ndarray) -> None:

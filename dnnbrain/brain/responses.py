@@ -1,4 +1,4 @@
-"""Brain responses as a table, and the way back: voxels of a volume, or regions of interest."""
+"""Brain responses as a table, and the way back: voxels, vertices, or regions of interest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from dnnbrain._checks import BadValue
-from dnnbrain.brain.io import load_brainimg, masked, same_space, save_brainimg, unmasked
+from dnnbrain.brain import volumes
+from dnnbrain.brain.formats import family_of_header, map_suffix
+from dnnbrain.brain.io import load_brainimg, load_mask, save_brainimg
+from dnnbrain.brain.masks import fit_mask, masked, unmasked
 from dnnbrain.io import roi_h5
 from dnnbrain.io.atomic import atomic
 
@@ -23,12 +26,15 @@ class Responses:
     ----------
     values : ndarray of shape (n_vol, n_meas)
     suffix : str
-        Of the file they came from; maps are written in the same format.
+        Of the maps that are written: that of the file they came from (label files give .func.gii and
+        .dscalar.nii, which can hold scores).
     names : list of str or None
         Regions, where they are regions.
-    header : Nifti1Header or None
+    header : object or None
+        Of the image, as `load_brainimg` gives it.
     mask : ndarray of shape (x, y, z) or None
     shape : tuple of int or None
+        (x, y, z) of a volume, (n, 1, 1) of a surface or CIFTI.
     """
 
     values: np.ndarray
@@ -39,8 +45,19 @@ class Responses:
     shape: tuple[int, ...] | None = None
 
     @classmethod
-    def load(cls, path, mask_path=None, rois: Sequence[str] = ()) -> Responses:
-        """Read voxels of an image (inside a mask), or regions of a ``.roi.h5``.
+    def load(cls, path, mask_path=None, rois: Sequence[str] = (), resample: bool = False) -> Responses:
+        """Read voxels or vertices of an image (inside a mask), or regions of a ``.roi.h5``.
+
+        Parameters
+        ----------
+        path : str
+            Any brain image, or a ``.roi.h5``.
+        mask_path : str, optional
+            A brain image of the same space, or a label file: every label above 0 is inside.
+        rois : sequence of str
+            Regions of a ``.roi.h5``; all by default.
+        resample : bool
+            Bring a volume mask on another grid to that of the responses.
 
         Raises
         ------
@@ -57,13 +74,18 @@ class Responses:
         data, header = load_brainimg(path)
         mask = None
         if mask_path is not None:
-            mask, mask_header = load_brainimg(mask_path, ismask=True)
-            same_space(header, mask_header, data.shape[1:], mask.shape)
+            mask, mask_header, _ = load_mask(mask_path)
+            mask = fit_mask(mask, mask_header, header, data.shape[1:], resample)
         values = masked(data, mask)
         if values.shape[1] == 0:
             raise BadValue(f'the mask {str(mask_path)!r} holds no voxel')
-        suffix = '.nii.gz' if str(path).lower().endswith('.gz') else '.nii'
-        return cls(values, suffix, None, header, mask, data.shape[1:])
+        return cls(values, map_suffix(path, header), None, header, mask, data.shape[1:])
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the columns are voxels of a grid, which a glass brain can show."""
+        return (self.header is not None and family_of_header(self.header) is volumes
+                and not volumes.on_surface(self.shape))
 
     def maps(self, values: np.ndarray) -> np.ndarray:
         """Values (..., n_meas) as maps (..., x, y, z), NaN outside the mask."""
@@ -73,7 +95,9 @@ class Responses:
         """Write values (n_meas,) or (n_map, n_meas) as a map, or as a CSV with a column per region."""
         if self.names is None:
             path = folder / f'{name}{self.suffix}'
-            save_brainimg(path, self.maps(values), self.header)
+            maps = self.maps(np.atleast_2d(values))
+            names = [name] if len(maps) == 1 else [f'{name} {number}' for number in range(1, len(maps) + 1)]
+            save_brainimg(path, maps, self.header, names=names)
             return path
         path = folder / f'{name}.csv'
         with atomic(path) as part:

@@ -6,20 +6,18 @@ import numpy as np
 
 from dnnbrain._checks import BadValue
 from dnnbrain.activation.hrf import hrf_matrix
-
-SECONDS = {'sec': 1.0, 'msec': 1e-3, 'usec': 1e-6}
+from dnnbrain.brain.formats import family_of_header
 
 
 def repetition_time(header) -> float:
-    """Seconds between volumes, from a NIfTI header.
+    """Seconds between volumes, from a header of `load_brainimg`.
 
     Raises
     ------
     BadValue
         The header does not say.
     """
-    zooms, unit = header.get_zooms(), header.get_xyzt_units()[1]
-    tr = float(zooms[3]) * SECONDS.get(unit, 1.0) if len(zooms) > 3 else 0.0
+    tr = family_of_header(header).seconds_between(header)
     if not 0 < tr < 100:
         raise BadValue('the header does not say the time between volumes; give it (-tr)')
     return tr

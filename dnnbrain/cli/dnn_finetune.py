@@ -12,7 +12,7 @@ from dnnbrain.cli._common import Positive, command, device_options, network_opti
         help='Layers that learn beside the readout: names, module paths, beginnings of names; readout: it alone.')
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv), a row per presentation.')
 @option('-dmask', metavar='FILE', help='Units the readout reads (.dmask.csv). Without it, the head is replaced.')
-@option('-resp', metavar='FILE', help='Predict responses, a volume per stimulus (.nii, .nii.gz, .roi.h5).')
+@option('-resp', metavar='FILE', help='Predict responses, a volume per stimulus (a brain image or .roi.h5).')
 @option('-bmask', metavar='FILE', help='Voxels to predict; all by default.')
 @option('-roi', multiple=True, metavar='NAME ...', help='Regions of a .roi.h5; all by default.')
 @option('-hrf', is_flag=True, help='-resp is a scan: estimate the response to each stimulus, by onset and duration.')

@@ -28,20 +28,20 @@ def read_roi_h5(fname, rois=None) -> tuple[list[str], np.ndarray]:
     with open_h5(fname, SUFFIX, 'ROI file') as file:
         if 'data' not in file or 'roi' not in file.attrs:
             raise BadValue(f"ROI file {str(fname)!r} lacks its dataset 'data' or its attribute 'roi'")
-        names = _names(np.atleast_1d(file.attrs['roi']))
+        names = region_names(np.atleast_1d(file.attrs['roi']))
         data = file['data'][()]
     if data.ndim != 2 or data.shape[1] != len(names):
         raise BadValue(f'ROI file {str(fname)!r} names {len(names)} regions, its data have shape {data.shape}')
     if rois is None:
         return names, data
-    wanted = _names(rois)
-    return wanted, data[:, [_column(name, names, fname) for name in wanted]]
+    wanted = region_names(rois)
+    return wanted, data[:, [region_column(name, names, repr(str(fname))) for name in wanted]]
 
 
 def write_roi_h5(fname, rois, data) -> None:
     """Write names (n_roi) and responses (n_vol, n_roi); whole numbers (1.0, from a mask) become '1'."""
     path = has_suffix(fname, [SUFFIX], 'ROI file')
-    rois = _names(rois)
+    rois = region_names(rois)
     data = np.asarray(data)
     if data.ndim != 2 or data.shape[1] != len(rois):
         raise BadValue(f'data of {len(rois)} regions must have shape (n_vol, {len(rois)}), not {data.shape}')
@@ -52,7 +52,8 @@ def write_roi_h5(fname, rois, data) -> None:
         file.create_dataset('data', data=data)
 
 
-def _names(rois) -> list[str]:
+def region_names(rois) -> list[str]:
+    """Names as text, from one or several names or numbers; whole numbers become '1', never '1.0'."""
     return [_name(roi) for roi in ([rois] if np.isscalar(rois) else rois)]
 
 
@@ -63,11 +64,11 @@ def _name(roi) -> str:
     return str(int(roi)) if isinstance(roi, float | np.floating) and float(roi).is_integer() else str(roi)
 
 
-def _column(name: str, names: list[str], fname) -> int:
+def region_column(name: str, names: list[str], owner: str) -> int:
     """Where a region stands; '2' is '2.0' where there is no '2', and the other way round."""
     if name in names:
         return names.index(name)
     bare = [n.removesuffix('.0') for n in names]
     if name.removesuffix('.0') not in bare:
-        choice('roi', name, names, owner=repr(str(fname)))
+        choice('roi', name, names, owner=owner)
     return bare.index(name.removesuffix('.0'))

@@ -95,7 +95,7 @@ CASES = [
     ('db_encode', ENCODE | {'-chn': '1'}, '-chn needs -layer'),
     ('db_encode', ENCODE | {'-resp': 'short.nii.gz'}, '12 stimuli and the brain 11 volumes'),
     ('db_encode', ENCODE | {'-resp': 'bad.nii.gz'}, 'cannot be read'),
-    ('db_encode', ENCODE | {'-resp': 'good.mgz'}, 'must end in .nii or .nii.gz'),
+    ('db_encode', ENCODE | {'-resp': 'good.img'}, 'must end in .nii, .nii.gz, .mgh'),
     ('db_encode', ENCODE | {'-bmask': 'elsewhere.nii.gz'}, 'another space'),
     ('db_encode', ENCODE | {'-bmask': 'good.nii.gz'}, 'must be one volume'),
     ('db_encode', ENCODE | {'-roi': 'V1'}, 'go with a .roi.h5'),
