@@ -1,0 +1,1 @@
+"""Activations for other tools, and theirs for us: arrays, tables, MATLAB, design matrices."""
