@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dnnbrain._checks import BadType, BadValue, choice, rows, same_ids
+from dnnbrain._checks import BadType, BadValue, choice, rows
+from dnnbrain.activation.arithmetic import Arithmetic
 from dnnbrain.activation.blocks import stim_blocks, unit_blocks
-from dnnbrain.activation.mask import as_mask
-from dnnbrain.activation.pool import POOLINGS, pool_maps
+from dnnbrain.activation.exchange.design import export_design
+from dnnbrain.activation.exchange.export import export
+from dnnbrain.activation.exchange.foreign import from_files
+from dnnbrain.activation.mask import as_mask, composed
+from dnnbrain.activation.streamed import convolve_hrf, fe, pooled
 from dnnbrain.io.act_h5 import DiskLayer, read_act_h5
 from dnnbrain.io.act_merge import merge_activations
 from dnnbrain.io.act_writer import ActWriter
 
 
-class Activation:
+class Activation(Arithmetic):
     """What layers answered to stimuli.
 
     Parameters
@@ -166,14 +169,12 @@ class Activation:
             for axis, index in dmask.indices(layer, source.shape).items():
                 source = source.select(axis, index) if isinstance(source, DiskLayer) else \
                     np.take(source, index, axis=axis)
-            layers[name], after[name] = source, _composed(before.get(name, {}), axes)
+            layers[name], after[name] = source, composed(before.get(name, {}), axes)
         return self._made(layers, self.stim_ids, dmask=after)
 
     def pool(self, method: str) -> Activation:
         """Each map pooled to one number, (n_stim, n_chn, 1, 1); method as in `array_statistic`."""
-        choice('method', method, POOLINGS)
-        return self._made({layer: np.concatenate([pool_maps(block, method) for _, block in self.blocks(layer)])
-                           for layer in self.layers}, self.stim_ids, pool=method)
+        return pooled(self, method).gather()
 
     def __len__(self) -> int:
         counts = {layer: source.shape[0] for layer, source in self._layers.items()}
@@ -187,34 +188,6 @@ class Activation:
         ids = None if self.stim_ids is None else np.asarray(self.stim_ids)[index]
         return self._made({layer: source.select(0, index) if isinstance(source, DiskLayer) else source[index]
                            for layer, source in self._layers.items()}, ids)
-
-    def __add__(self, other) -> Activation:
-        return self._combined(other, operator.add)
-
-    def __sub__(self, other) -> Activation:
-        return self._combined(other, operator.sub)
-
-    def __mul__(self, other) -> Activation:
-        return self._combined(other, operator.mul)
-
-    def __truediv__(self, other) -> Activation:
-        return self._combined(other, operator.truediv)
-
-    def _combined(self, other, operation) -> Activation:
-        """Elementwise with a number or an activation of the same layers, shapes and stimuli."""
-        if np.isscalar(other):
-            return self._made({layer: operation(self._read(layer), other) for layer in self.layers}, self.stim_ids)
-        if not isinstance(other, Activation):
-            return NotImplemented
-        if set(self.layers) != set(other.layers):
-            raise BadValue(f'layers differ: {self.layers} and {other.layers}')
-        if self.stim_ids is not None and other.stim_ids is not None:
-            same_ids(self.stim_ids, other.stim_ids, ('the first activation', 'the second'))
-        for layer in self.layers:
-            if self.shape(layer) != other.shape(layer):
-                raise BadValue(f'layer {layer!r} has shapes {self.shape(layer)} and {other.shape(layer)}')
-        ids = other.stim_ids if self.stim_ids is None else self.stim_ids
-        return self._made({layer: operation(self._read(layer), other._read(layer)) for layer in self.layers}, ids)
 
     def _made(self, layers: dict, ids, **more_meta) -> Activation:
         new = Activation()
@@ -242,14 +215,8 @@ class Activation:
         n_stim = self.shape(self.layers[0])[0] if self._layers else 0
         return f'<Activation of {n_stim} stimuli: {shapes}>'
 
-
-def _composed(first: dict, second: dict) -> dict:
-    """The mask that does at once what two do one after the other; numbers from 1 per axis, or 'all'."""
-    both = dict(first)
-    for axis, numbers in second.items():
-        before = first.get(axis, 'all')
-        if numbers != 'all':
-            both[axis] = list(numbers) if before == 'all' else [before[number - 1] for number in numbers]
-        else:
-            both[axis] = before
-    return both
+    fe = fe
+    convolve_hrf = convolve_hrf
+    export = export
+    export_design = export_design
+    from_files = classmethod(from_files)

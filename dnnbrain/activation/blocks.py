@@ -10,13 +10,21 @@ import numpy as np
 from dnnbrain.io.act_h5 import DiskLayer
 
 
-def stim_blocks(source: np.ndarray | DiskLayer, n_bytes: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """(rows, block of shape (n, n_chn, ...)) from the first stimulus to the last."""
-    one = source.dtype.itemsize * math.prod(source.shape[1:])
+def stim_blocks(source: np.ndarray | DiskLayer, n_bytes: int,
+                span: tuple[slice, ...] = ()) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows, block of shape (n, n_chn, ...)) from the first stimulus to the last.
+
+    Parameters
+    ----------
+    span : tuple of slice
+        Of channels, rows, ...: what is read of them, everything by default.
+    """
+    units = [len(range(n)[part]) for n, part in zip(source.shape[1:], span, strict=False)]
+    one = source.dtype.itemsize * math.prod([*units, *source.shape[1 + len(span):]])
     step = _step(n_bytes // max(one, 1), source, axis=0)
     for start in range(0, source.shape[0], step):
         rows = slice(start, min(start + step, source.shape[0]))
-        yield rows, source[rows]
+        yield rows, source[(rows, *span)]
 
 
 def unit_blocks(source: np.ndarray | DiskLayer, n_bytes: int) -> Iterator[tuple[slice, np.ndarray]]:

@@ -101,6 +101,18 @@ def as_mask(dmask) -> Mask:
     return mask
 
 
+def composed(first: dict, second: dict) -> dict:
+    """The mask that does at once what two do one after the other; numbers from 1 per axis, or 'all'."""
+    both = dict(first)
+    for axis, numbers in second.items():
+        before = first.get(axis, 'all')
+        if numbers != 'all':
+            both[axis] = list(numbers) if before == 'all' else [before[number - 1] for number in numbers]
+        else:
+            both[axis] = before
+    return both
+
+
 def gen_dmask(layers=None, channels='all', dmask_file=None) -> Mask:
     """A mask from layers and channels, or from a file.
 

@@ -3,16 +3,13 @@
 import click
 
 from dnnbrain.cli._common import SEED, Positive, command, option
+from dnnbrain.cli._selection import selected, selection_options
 
 
 @command('db_encode', 'db_encode -anal mv -act pictures.act.h5 -resp bold.nii.gz -bmask mask.nii.gz '
                       '-model ridge -out encoding')
 @option('-anal', required=True, type=click.Choice(['mv']), help='mv: all units of a layer together.')
-@option('-act', required=True, metavar='FILE', help='Activations (.act.h5).')
-@option('-layer', multiple=True, metavar='NAME ...', help='Layers in the file; all by default.')
-@option('-chn', multiple=True, type=int, metavar='N ...',
-        help='Channels from 1: of one layer, or one for each of several layers.')
-@option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.')
+@selection_options
 @option('-iteraxis', type=click.Choice(['channel', 'row_col']), help='One model per channel, or per position.')
 @option('-resp', required=True, metavar='FILE', help='Responses, a volume per stimulus (.nii, .nii.gz, .roi.h5).')
 @option('-bmask', metavar='FILE', help='Voxels to predict (.nii, .nii.gz); all by default.')
@@ -31,22 +28,17 @@ def main(anal, act, layer, chn, dmask, iteraxis, resp, bmask, roi, stim, group, 
          glass, out):
     """Predict responses from activations; write scores and maps per layer, and the preferred layer."""
     from dnnbrain._checks import BadValue, creatable_folder
-    from dnnbrain.activation.activation import Activation
-    from dnnbrain.activation.mask import gen_dmask
     from dnnbrain.brain.encoder import BrainEncoder
     from dnnbrain.brain.responses import Responses
     from dnnbrain.brain.results import write_encoding
     from dnnbrain.stimuli.stimulus import Stimulus
     creatable_folder(out, '-out')
-    if chn and not layer:
-        raise BadValue('-chn needs -layer; a mask file (-dmask) names its own channels')
     if group and not stim:
         raise BadValue('-group needs -stim, the table that has this column')
+    activation, stimuli = selected(act, layer, chn, dmask), Stimulus()
     responses = Responses.load(resp, bmask, roi)
-    if glass and (responses.header is None or iteraxis):
-        raise BadValue('-glass draws volumes of whole layers; leave it out with .roi.h5 or -iteraxis')
-    activation, stimuli = Activation(), Stimulus()
-    activation.load(act, gen_dmask(layer or None, chn or 'all', dmask) if layer or dmask else None)
+    if glass and (iteraxis or not responses.is_volume):
+        raise BadValue('-glass draws volumes of whole layers; leave it out with .roi.h5, surfaces, CIFTI or -iteraxis')
     if stim:
         stimuli.load(stim)
     encoder = BrainEncoder(responses.values, anal, model, cv, scoring, alphas=alpha or None, rng=seed,
