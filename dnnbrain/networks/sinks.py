@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,6 +20,26 @@ def stored(activ: torch.Tensor, dtype: str) -> torch.Tensor:
     """Activations in the type they are kept in; bfloat16, which numpy does not know, as float32 rounded to it."""
     activ = activ.to(DTYPES[dtype])
     return activ.float() if dtype == 'bfloat16' else activ
+
+
+def copying(activ: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """A copy in the memory of the host, begun now; what is returned waits for it.
+
+    From a GPU it goes to pinned memory, in the stream of the network: behind what computed the layer, before what may
+    write into it, while this process already launches what comes next.
+    """
+    if not activ.is_cuda:
+        own = activ.to('cpu', copy=True)
+        return lambda: own
+    host = torch.empty(activ.shape, dtype=activ.dtype, pin_memory=True)
+    host.copy_(activ, non_blocking=True)
+    there = torch.cuda.Event()
+    there.record(torch.cuda.current_stream(activ.device))
+
+    def arrived() -> torch.Tensor:
+        there.synchronize()
+        return host
+    return arrived
 
 
 class InMemory:
@@ -126,9 +147,10 @@ class ToFileBehind(ToFile):
 
     def put(self, layer: str, activ: torch.Tensor) -> None:
         """Hand over a copy of what a layer answers to the next stimuli."""
-        own = stored(activ, self.dtype)
-        own = own.cpu() if own.device.type != 'cpu' else own.clone() if own.data_ptr() == activ.data_ptr() else own
-        self._hand_over(super().put, layer, own)
+        self._hand_over(self._put_arrived, layer, copying(stored(activ, self.dtype)))
+
+    def _put_arrived(self, layer: str, arrived: Callable[[], torch.Tensor]) -> None:
+        super().put(layer, arrived())
 
     def batch_done(self) -> None:
         self._hand_over(super().batch_done)

@@ -94,7 +94,9 @@ def batches(pictures: PictureSet, batch_size: int, n_worker: int | None = None,
         shapes = {tuple(t.shape) for t in tensors}
         if len(shapes) > 1:
             raise BadValue(f'the transform gives pictures of different shapes {sorted(shapes)}; make it resize')
-        yield finish(torch.stack(tensors).to(device, non_blocking=True))
+        batch = torch.stack(tensors)
+        batch = batch.pin_memory() if torch.device(device).type == 'cuda' else batch
+        yield finish(batch.to(device, non_blocking=True))
 
 
 def one_by_one(read: Callable, spans: list[range]) -> Callable:
