@@ -16,7 +16,6 @@ memory, and seconds per picture.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from memory import peak_mb
 from pictures import photographs
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -136,7 +136,7 @@ def streamed(n: int, folder: Path, device: str) -> None:
     dnn.compute_activation(stim, NETWORKS['AlexNet'][2], out=folder / 'peak.act.h5', device=device)
     took = time.perf_counter() - start
     (folder / 'peak.act.h5').unlink()
-    print(json.dumps({'seconds': took, 'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({'seconds': took, 'peak': peak_mb()}))
 
 
 def growth(folder: Path, device: str, counts) -> None:

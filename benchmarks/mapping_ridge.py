@@ -11,7 +11,6 @@ memory.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from memory import peak_mb
 
 SIZES = {'n_stim': 1000, 'n_unit': 50_000, 'n_voxel': 5000}
 ALPHAS = np.logspace(0, 9, 10)
@@ -98,8 +98,7 @@ def side(name: str, folder: Path) -> None:
         work(K[:50, :50], Y[:50, :5])                                  # imports
         start = time.perf_counter()
         score = work(K, Y)
-    print(json.dumps([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      float(score.mean())]))
+    print(json.dumps([time.perf_counter() - start, peak_mb(), float(score.mean())]))
 
 
 def measure(name: str, folder: Path) -> list[float]:
