@@ -2,72 +2,76 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
-from dnnbrain._checks import BadValue, choice, listing
-from dnnbrain._progress import progress
+from dnnbrain._checks import BadValue
 from dnnbrain.activation.activation import Activation
 from dnnbrain.brain.io import warn_bad_voxels
+from dnnbrain.brain.profile import roi_profile
+from dnnbrain.brain.time_series import as_hrf, blocks_of_time, of_stimuli
+from dnnbrain.mapping.all_layers import map_layers
 from dnnbrain.mapping.crossval import repeated
-from dnnbrain.mapping.kernel import ITER_AXES, centred, kernels, n_iterations
-from dnnbrain.mapping.multivariate import KernelMapping
-from dnnbrain.mapping.scoring import varies
-
-log = logging.getLogger(__name__)
-MAP_TYPES = ('mv',)
+from dnnbrain.mapping.inference.ceiling import noise_ceiling
+from dnnbrain.mapping.mapper import Mapper, as_table, joined, map_tables, same_stimulus
+from dnnbrain.mapping.scorers import known_scoring
+from dnnbrain.mapping.scoring import SCORINGS, varies
 
 
-class BrainEncoder:
+class BrainEncoder(Mapper):
     """Encoding models of brain responses.
 
     Parameters
     ----------
     brain_activ : ndarray of shape (n_vol, n_meas)
         Responses: volumes (one per stimulus) x voxels, vertices or regions.
-    map_type : {'mv'}
-        Multivariate: all units of a layer together predict each voxel.
-    estimator : {'ridge', 'glm'}
-        Ridge with an alpha per voxel chosen inside the training folds, or least squares.
+    map_type : {'mv', 'uv'}
+        All units of a layer together predict each voxel, or the single unit that does best.
+    estimator : str or estimator of scikit-learn
+        'mv': 'ridge' (an alpha per voxel chosen inside the training folds), 'glm' (least squares), 'pls', 'lasso',
+        'lrc', 'svc' (of labels), or 'banded' (all layers together). 'uv': 'corr', 'glm', 'lasso', 'lrc', 'svc'.
     cv : int or sklearn splitter
-    scoring : {'explained_variance', 'correlation', 'r2'}, optional
-        'explained_variance' by default, as in 1.0.
+    scoring : str or callable, optional
+        'explained_variance' by default, as in 1.0; 'correlation', 'r2', a name of scikit-learn or a function.
     stim_ids : sequence, optional
-        Which stimulus each volume answers. Activations are then joined by ID, so that they may be
-        in another order or hold each repeated stimulus once. Without it row order is trusted.
+        Which stimulus each volume answers (with `hrf`, each event shows). Activations are then joined by ID, so
+        that they may be in another order or hold each repeated stimulus once. Without it row order is trusted.
     groups : array_like of shape (n_vol,), optional
         Runs or sessions that no fold may split. By default presentations of the same stimulus
         stay together.
-    alphas, inner_cv, rng
-        As in `KernelMapping`.
+    hrf : ndarray of shape (n_vol, n_event), or (onsets, durations, tr) or (onsets, durations, tr, model), optional
+        Volumes are points in time: how much of each event is in each of them, or its times in seconds and
+        'spm' (default) or 'glover'. Folds are then whole runs (`groups`); without groups, as many contiguous
+        blocks of volumes as `cv` says, for neighbouring volumes answer the same events.
+    rng : int or None
+        Seed of folds and permutations.
+    **settings
+        Of `UnivariateMapping`, `MultivariateMapping` or `BandedMapping`: alphas, inner_cv, standardise, alpha,
+        n_components, C, selection, ...
     """
 
-    def __init__(self, brain_activ, map_type: str = 'mv', estimator: str = 'ridge', cv=5,
-                 scoring: str | None = None, *, stim_ids=None, groups=None, alphas=None, inner_cv: int = 5,
-                 rng: int | None = 0):
-        self.stim_ids = None if stim_ids is None else np.asarray(stim_ids)
-        self.groups = groups
-        self.alphas, self.inner_cv, self.rng = alphas, inner_cv, rng
+    def __init__(self, brain_activ, map_type: str = 'mv', estimator='ridge', cv=5, scoring=None, *, stim_ids=None,
+                 groups=None, hrf=None, rng: int | None = 0, **settings):
+        super().__init__(stim_ids, groups, rng, settings)
+        self._hrf = hrf
         self.set_activ(brain_activ)
-        self.set_mapper(map_type, estimator, cv, scoring)
+        self._first_mapper(map_type, estimator, cv, scoring)
 
     def set_activ(self, brain_activ) -> None:
         """Replace the responses, (n_vol, n_meas)."""
-        brain_activ = np.asarray(brain_activ)
-        if brain_activ.ndim != 2:
-            raise BadValue(f'brain_activ must have shape (n_vol, n_meas), not {brain_activ.shape}')
-        if self.stim_ids is not None and len(self.stim_ids) != len(brain_activ):
-            raise BadValue(f'{len(self.stim_ids)} stim_ids came for {len(brain_activ)} volumes')
-        self.brain_activ = brain_activ
+        brain_activ = as_table(brain_activ, 'brain_activ', '(n_vol, n_meas)')
+        hrf = None if self._hrf is None else as_hrf(self._hrf, len(brain_activ))
+        rows, n_row = ('volumes', len(brain_activ)) if hrf is None else ('events', hrf.shape[1])
+        if self.stim_ids is not None and len(self.stim_ids) != n_row:
+            raise BadValue(f'{len(self.stim_ids)} stim_ids came for {n_row} {rows}')
+        if self.groups is not None and len(self.groups) != len(brain_activ):
+            raise BadValue(f'{len(self.groups)} groups came for {len(brain_activ)} volumes')
+        self.brain_activ, self.hrf = brain_activ, hrf
 
-    def set_mapper(self, map_type: str, estimator: str, cv=5, scoring: str | None = None) -> None:
-        """Choose how responses are predicted and scored."""
-        self.map_type = choice('map_type', map_type, MAP_TYPES)
-        self.mapping = KernelMapping(estimator, cv, scoring or 'explained_variance', self.alphas,
-                                     self.inner_cv, self.rng)
-
-    def encode_dnn(self, dnn_activ: Activation, iter_axis: str | None = None) -> dict[str, dict]:
+    def encode_dnn(self, dnn_activ: Activation, iter_axis: str | None = None, *, n_perm: int = 0, within=None,
+                   predictions: bool = False, models: bool = True) -> dict[str, dict]:
         """Score every voxel under every layer.
 
         Parameters
@@ -76,80 +80,109 @@ class BrainEncoder:
             In memory or on disk; layers are read in blocks.
         iter_axis : {None, 'channel', 'row_col'}
             One model per layer, per channel (over positions), or per position (over channels).
+        n_perm : int
+            Permutations of the stimuli for p-values, the same for all layers: of 'ridge' and 'glm' ('mv'), whose
+            models are fitted anew to each, and of 'corr' ('uv'), which takes the best unit of each.
+        within : array_like of shape (n_vol,), optional
+            Runs that permutations keep. Repeats of a stimulus move together.
+        predictions : bool
+            Whether to return what was predicted for each volume while it was held out, by regressors.
+        models : bool
+            Whether to keep multivariate models, n_vol x n_meas numbers for each iteration.
 
         Returns
         -------
         result : dict
-            layer -> dict of score (n_iter, n_meas, cv), held out, NaN for constant voxels, and model
-            (n_iter, n_meas) objects: one `DualModel` of all voxels sits in [i, 0].
-        """
-        choice('iter_axis', iter_axis, ITER_AXES)
-        rows = self._rows(dnn_activ)
-        groups = self._groups(dnn_activ)
-        warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
-        total = sum(n_iterations(dnn_activ.shape(layer), iter_axis) for layer in dnn_activ.layers)
-        result = {}
-        with progress(None, 'encoding', total=total, unit='model') as bar:
-            for layer in dnn_activ.layers:
-                bar.set_description(f'encoding {layer}')
-                scores, models = [], []
-                for K in kernels(dnn_activ, layer, iter_axis):
-                    score, model = self.mapping.map(K[np.ix_(rows, rows)], self.brain_activ, groups)
-                    scores.append(score)
-                    models.append(model)
-                    bar.update()
-                result[layer] = {'score': np.stack(scores), 'model': self._objects(models)}
-                log.info('%s: mean %s %.4f', layer, self.mapping.scoring, _mean(result[layer]['score']))
-        return result
+            layer -> dict of
 
-    def encode_behavior(self, beh) -> dict:
+            - score (n_iter, n_meas, n_fold), held out, NaN for constant voxels; 'corr': (n_iter, n_meas);
+            - model (n_iter, n_meas) objects: one model of all voxels in [i, 0] ('mv'), one each ('uv' but 'corr');
+            - location (n_iter, n_meas, 3), channel, row and column from 1, 0 for none ('uv');
+            - fold_location (n_iter, n_meas, n_fold, 3) of the unit chosen in each fold ('uv' but 'corr');
+            - conf_m (n_iter, n_meas, n_fold), confusion matrices (classifiers);
+            - p and p_family (n_iter, n_meas), family-wise over voxels, iterations and layers (`n_perm`);
+            - prediction (n_iter, n_vol, n_meas), float32, and fold (n_vol,) from 0 (`predictions`).
+
+            With 'banded' score is the layer's share of explained variance (the product measure; over layers they
+            sum to that of the joint model), joint (1, n_meas, n_fold) the score of all layers together, unique
+            what is lost without the layer, and model[0, 0] the `BandedModel`.
+        """
+        n_row = len(self.brain_activ) if self.hrf is None else self.hrf.shape[1]
+        rows = joined(dnn_activ, self.stim_ids, n_row, 'brain', 'volumes' if self.hrf is None else 'events')
+        same = None if self.hrf is not None else same_stimulus(dnn_activ, self.stim_ids)
+        design = {'rows': rows} if self.hrf is None else {'hrf': of_stimuli(self.hrf, rows, len(dnn_activ))}
+        warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
+        return map_layers(dnn_activ, self.brain_activ, self.mapping, iter_axis, groups=self._groups(same), **design,
+                          n_perm=n_perm, within=within, together=same, predictions=predictions, models=models,
+                          verb='encoding')
+
+    def encode_behavior(self, beh) -> dict[str, np.ndarray]:
         """Score every voxel under behavioural or stimulus variables.
 
         Parameters
         ----------
         beh : ndarray of shape (n_vol, n_beh)
+            With `hrf`, (n_event, n_beh).
 
         Returns
         -------
         result : dict
-            score (n_meas, cv) and model (n_meas,) as in `encode_dnn`.
+            score (n_meas, n_fold) and model (n_meas,) as in `encode_dnn`; 'uv': location (n_meas,), column of
+            `beh` from 1, 0 for none.
         """
-        beh = np.asarray(beh, dtype=np.float64)
-        if beh.ndim != 2 or len(beh) != len(self.brain_activ):
-            raise BadValue(f'behaviour must have shape ({len(self.brain_activ)}, n_beh), not {beh.shape}')
+        beh, n_row = np.asarray(beh, dtype=np.float64), len(self.brain_activ)
+        n_row = n_row if self.hrf is None else self.hrf.shape[1]
+        if beh.ndim != 2 or len(beh) != n_row:
+            raise BadValue(f'behaviour must have shape ({n_row}, n_beh), not {beh.shape}')
         if not np.isfinite(beh).all():
             raise BadValue('behaviour holds NaN or infinite values; leave those rows out')
-        beh = centred(beh)
         warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
-        groups = repeated(self.stim_ids) if self.groups is None else self.groups
-        score, model = self.mapping.map(beh @ beh.T, self.brain_activ, groups)
-        return {'score': score, 'model': self._objects([model])[0]}
+        same = None if self.hrf is not None else repeated(self.stim_ids)
+        return map_tables(self.mapping, beh if self.hrf is None else self.hrf @ beh, self.brain_activ,
+                          self._groups(same))
 
-    def _rows(self, dnn_activ: Activation) -> np.ndarray:
-        """Which stimulus of the activations each volume answers."""
-        n_stim, n_vol = len(dnn_activ), len(self.brain_activ)
-        if self.stim_ids is None or dnn_activ.stim_ids is None:
-            if n_stim != n_vol:
-                raise BadValue(f'the activations have {n_stim} stimuli and the brain {n_vol} volumes; '
-                               'give one volume per stimulus, or stim_ids to join them')
-            log.info('stimuli and volumes are joined by their order, for lack of IDs')
-            return np.arange(n_vol)
-        place = {str(name): row for row, name in enumerate(dnn_activ.stim_ids)}
-        missing = [str(name) for name in self.stim_ids if str(name) not in place]
-        if missing:
-            raise BadValue(f'{len(missing)} stimuli of the brain are not in the activations: {listing(missing, 5)}')
-        return np.array([place[str(name)] for name in self.stim_ids])
+    def noise_ceiling(self, scoring: str | None = None, n_trial: float | None = 1) -> np.ndarray:
+        """How well a perfect model could score each voxel, (n_meas,), from repeats of stimuli.
 
-    def _groups(self, dnn_activ: Activation):
-        if self.groups is not None:
-            return self.groups
-        return repeated(dnn_activ.stim_ids if self.stim_ids is None else self.stim_ids)
+        Parameters
+        ----------
+        scoring : {'correlation', 'r2', 'explained_variance'}, optional
+            That of the mapping by default.
+        n_trial : float or None
+            As in `NoiseCeiling.of`: 1 where each volume is a single presentation.
+        """
+        if self.stim_ids is None or self.hrf is not None:
+            raise BadValue('a noise ceiling needs repeated presentations: one volume each, and stim_ids')
+        return noise_ceiling(self.brain_activ, self.stim_ids).of(self._scoring(scoring), n_trial)
 
-    def _objects(self, models: list) -> np.ndarray:
-        objects = np.full((len(models), self.brain_activ.shape[1]), None, dtype=object)
-        objects[:, 0] = models
-        return objects
+    def profile(self, result: Mapping[str, dict], rois=None, ceiling: np.ndarray | None = None, *,
+                n_boot: int = 1000, level: float = 0.95) -> pd.DataFrame:
+        """A row per region and layer: mean score with its interval, from ``encode_dnn(..., predictions=True)``.
 
+        Parameters
+        ----------
+        rois, ceiling, n_boot, level
+            As in `dnnbrain.brain.profile.roi_profile`.
+        """
+        if not all('prediction' in found and len(found['prediction']) == 1 for found in result.values()):
+            raise BadValue('a profile needs predictions of whole layers: encode_dnn(activations, predictions=True)')
+        if self.hrf is not None:
+            raise BadValue('a profile draws stimuli, and volumes of a time series are none; estimate an amplitude per '
+                           'trial, and leave hrf out')
+        found = next(iter(result.values()))
+        return roi_profile(self.brain_activ, {layer: one['prediction'][0] for layer, one in result.items()}, rois,
+                           self._scoring(None), found['fold'], repeated(self.stim_ids), ceiling, level=level,
+                           n_boot=n_boot, rng=self._settings['rng'])
 
-def _mean(score: np.ndarray) -> float:
-    return float(np.nanmean(score)) if np.isfinite(score).any() else float('nan')
+    def _scoring(self, scoring):
+        own = 'correlation' if self.mapping.estimator_type == 'correlation' else self.mapping.scoring
+        scoring = known_scoring(own if scoring is None else scoring, 'regressor')
+        if scoring not in SCORINGS:
+            raise BadValue(f'scoring must be one of {", ".join(SCORINGS)} here, not {scoring!r}')
+        return scoring
+
+    def _groups(self, same: np.ndarray | None):
+        """What no fold may split."""
+        if self.groups is None and self.hrf is not None:
+            return blocks_of_time(len(self.brain_activ), self.mapping.cv)
+        return same if self.groups is None else self.groups

@@ -16,8 +16,8 @@ from dnnbrain.mapping.scoring import varies
 
 
 def fold_means(result: dict[str, dict]) -> dict[str, np.ndarray]:
-    """Layer -> score of each voxel, the mean over folds, (n_meas,), of an encoding without iterations."""
-    return {layer: nan_mean(found['score'][0], axis=-1) for layer, found in result.items()}
+    """Layer -> score of each voxel, (n_meas,), the mean over folds, of an encoding without iterations."""
+    return {layer: nan_mean(np.atleast_3d(found['score'])[0], axis=-1) for layer, found in result.items()}
 
 
 def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from dnnbrain.mapping.tables import ITER_AXES, n_iterations, n_units, unit_table
 
 
 def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None = None,
-              rows=None, groups=None, hrf=None, report=None, models: bool = True) -> dict[str, np.ndarray]:
+              rows=None, groups=None, hrf=None, report=None, models: bool = True, predictions: bool = False,
+              within=None, together=None) -> dict[str, np.ndarray]:
     """Map a layer to targets: one mapping, or one per channel or position.
 
     Parameters
@@ -35,10 +36,14 @@ def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None =
     hrf : ndarray of shape (n_row, n_stim), optional
         Instead of `rows`: rows are mixtures of stimuli, see `hrf_matrix`.
     report : callable, optional
-        Called with nothing after each iteration.
+        Called after each iteration, with its `LayerKernels` or `LayerTable` (None for a univariate mapping).
     models : bool
         Whether to fit all rows and keep the models of a multivariate mapping, n_row x n_target numbers
         per iteration; without, model holds None.
+    predictions : bool
+        Whether to return what each row was predicted to be when it was held out, for regressors.
+    within, together : array_like of shape (n_row,), optional
+        What permutations of a univariate correlation may exchange, see `UnivariateMapping.map`.
 
     Returns
     -------
@@ -47,6 +52,7 @@ def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None =
         model (n_iter, n_target), where one model of all targets sits in [i, 0]; for classifiers
         conf_m (n_iter, n_target, n_fold). A univariate mapping: what its `map` returns, with a first
         axis n_iter, and location (n_iter, n_target, 3): channel, row and column from 1, 0 for none.
+        With predictions, prediction (n_iter, n_row, n_target), float32.
     """
     shape = activ.shape(layer)
     choice('iter_axis', iter_axis, ITER_AXES)
@@ -55,12 +61,13 @@ def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None =
     if groups is not None and len(groups) != len(Y):
         raise BadValue(f'{len(groups)} groups came for {len(Y)} rows')
     if hasattr(mapping, 'map_blocks'):
-        return _best_units(activ, layer, Y, mapping, iter_axis, design, groups, report)
-    return _all_units(activ, layer, Y, mapping, iter_axis, design, groups, report, models)
+        options = {'within': within, 'together': together, 'predictions': predictions}
+        return _best_units(activ, layer, Y, mapping, iter_axis, design, groups, report, options)
+    return _all_units(activ, layer, Y, mapping, iter_axis, design, groups, report, models, predictions)
 
 
 def _all_units(activ, layer, Y, mapping: MultivariateMapping, iter_axis, design, groups, report,
-               models) -> dict:
+               models, predictions) -> dict:
     shape, jobs = activ.shape(layer), mapping.jobs(Y, groups)
     n_fold = len(jobs[0].splits) if jobs else len(mapping.splits(len(Y), groups))
     n_iter = n_iterations(shape, iter_axis)
@@ -68,13 +75,16 @@ def _all_units(activ, layer, Y, mapping: MultivariateMapping, iter_axis, design,
               'model': np.full((n_iter, Y.shape[1]), None, dtype=object)}
     if mapping.estimator_type == 'classifier':
         result['conf_m'] = np.full((n_iter, Y.shape[1], n_fold), None, dtype=object)
+    if predictions:
+        result['prediction'] = np.full((n_iter, *Y.shape), np.nan, dtype=np.float32)
     place = {'layer': layer, 'design': design, 'stim_ids': activ.stim_ids, 'iter_axis': iter_axis,
              'settings': mapping.record() | {'n_stim': shape[0]}}
     table = len(Y), n_units(shape, iter_axis)
     for i, blocks in enumerate(unit_tables(activ, layer, iter_axis) if jobs else ()):
         source = mapping.gather(blocks, layer, table, design, jobs)
         for number, job in enumerate(jobs):
-            score, confusion, fitted = mapping.map_job(source, Y, job, number * n_fold, groups, models)
+            held_out = result['prediction'][i] if predictions else None
+            score, confusion, fitted = mapping.map_job(source, Y, job, number * n_fold, groups, models, held_out)
             result['score'][i, job.columns] = score
             if 'conf_m' in result:
                 result['conf_m'][i, job.columns[0]] = confusion
@@ -85,16 +95,16 @@ def _all_units(activ, layer, Y, mapping: MultivariateMapping, iter_axis, design,
             columns = (job.columns, Y.shape[1]) if all_at_once else (np.array([0]), 1)
             result['model'][i, to] = _model(fitted, source, columns, place | {'iteration': i})
         if report is not None:
-            report()
+            report(source)
     return result
 
 
-def _best_units(activ, layer, Y, mapping, iter_axis, design, groups, report) -> dict:
+def _best_units(activ, layer, Y, mapping, iter_axis, design, groups, report, options) -> dict:
     found = []
     for blocks in unit_tables(activ, layer, iter_axis):
-        found.append(mapping.map_blocks(_numbered(blocks, layer, design), Y, groups))
+        found.append(mapping.map_blocks(_numbered(blocks, layer, design), Y, groups, **options))
         if report is not None:
-            report()
+            report(None)
     result = {key: np.stack([one[key] for one in found]) for key in found[0]}
     for key in ('location', 'fold_location'):
         if key in result:

@@ -15,7 +15,14 @@ from dnnbrain._checks import BadType, BadValue, choice
 from dnnbrain.mapping.crossval import inner_folds
 from dnnbrain.mapping.latent import fit_classifier, fit_pls
 from dnnbrain.mapping.primal import PrimalModel, fit_least_squares_primal, fit_ridge_primal
-from dnnbrain.mapping.ridge import as_alphas, fit_least_squares, fit_ridge
+from dnnbrain.mapping.ridge import (
+    DualModel,
+    as_alphas,
+    fit_least_squares,
+    fit_ridge,
+    least_squares_solver,
+    ridge_solver,
+)
 
 REGRESSORS = ('ridge', 'glm', 'pls', 'lasso')
 CLASSIFIERS = ('lrc', 'svc')
@@ -111,6 +118,11 @@ def fit_kernel(name: str, K: np.ndarray, Y: np.ndarray, settings: EstimatorSetti
     return _ON_KERNELS[name](K, Y, settings, groups)
 
 
+def solver(name: str, K: np.ndarray, settings: EstimatorSettings, groups=None) -> Callable[[np.ndarray], DualModel]:
+    """`fit_kernel` as a function of Y, for 'ridge' and 'glm', whose targets do not know of each other."""
+    return _SOLVERS[name](K, settings, groups)
+
+
 def fit_table(estimator, X: np.ndarray, Y: np.ndarray, settings: EstimatorSettings, groups=None):
     """A named estimator, or a clone of scikit-learn's, on activations (n_train, n_unit)."""
     if isinstance(estimator, str):
@@ -156,6 +168,10 @@ _ON_KERNELS: dict[str, Callable] = {
     'pls': lambda K, Y, settings, groups: fit_pls(K, Y, settings.n_components),
     'lrc': _lrc,
     'svc': _svc,
+}
+_SOLVERS: dict[str, Callable] = {
+    'ridge': lambda K, settings, groups: ridge_solver(K, settings.alphas, settings.inner(len(K), groups)),
+    'glm': lambda K, settings, groups: least_squares_solver(K),
 }
 _ON_TABLES: dict[str, Callable] = {
     'ridge': _ridge_primal,

@@ -225,6 +225,9 @@ def load_model(fname) -> LayerModel | BandedModel:
     if settings.get('kind') == 'banded':
         shared = parts.pop('banded')[0]
         return BandedModel({name.removeprefix('layer '): _model(*part) for name, part in parts.items()}, **shared)
+    if settings.get('kind') == 'models':
+        raise BadValue(f'model file {str(fname)!r} holds a model per iteration or target; load_models of '
+                       'dnnbrain.mapping.model_sets reads them')
     return _model(*next(iter(parts.values())))
 
 

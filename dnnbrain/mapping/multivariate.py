@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from dnnbrain._checks import BadValue, choice
+from dnnbrain._checks import BadValue
 from dnnbrain.activation.activation import Activation
-from dnnbrain.mapping.crossval import Split, folds, inner_folds
+from dnnbrain.mapping.crossval import Split, folds
 from dnnbrain.mapping.estimators import (
     EstimatorSettings,
     as_estimator,
@@ -22,98 +22,11 @@ from dnnbrain.mapping.estimators import (
 )
 from dnnbrain.mapping.kernel import LayerKernels, gather_kernels
 from dnnbrain.mapping.layer_table import gather_table
-from dnnbrain.mapping.ridge import DualModel, fit_least_squares, fit_ridge
 from dnnbrain.mapping.scorers import known_scoring, one_each, scorer
-from dnnbrain.mapping.scoring import SCORINGS, varies
+from dnnbrain.mapping.scoring import varies
+from dnnbrain.mapping.targets import labels
 
-ESTIMATORS = ('ridge', 'glm')
 PRIMAL_BELOW = 0.4                          # units per row under which, as measured, the units are the cheaper side
-
-
-@dataclass(frozen=True)
-class KernelMapping:
-    """How to fit, fold and score; `map` does it.
-
-    Parameters
-    ----------
-    estimator : {'ridge', 'glm'}
-        Ridge with an alpha per target chosen inside the training folds, or least squares.
-    cv : int or sklearn splitter
-    scoring : {'explained_variance', 'correlation', 'r2'}
-    alphas : float or sequence of float, optional
-        Absolute ridge penalties.
-    inner_cv : int
-        Folds inside the training folds that choose alpha.
-    rng : int or None
-        Seed of all folds.
-    """
-
-    estimator: str = 'ridge'
-    cv: object = 5
-    scoring: str = 'explained_variance'
-    alphas: object = None
-    inner_cv: int = 5
-    rng: int | None = 0
-
-    def __post_init__(self):
-        choice('estimator', self.estimator, ESTIMATORS)
-        choice('scoring', self.scoring, tuple(SCORINGS))
-
-    def splits(self, n: int, groups=None) -> list[Split]:
-        """The outer folds of n samples; each must hold two of them, or there is nothing to score."""
-        splits = folds(n, self.cv, groups, self.rng)
-        if any(len(test) < 2 for _, test in splits):
-            raise BadValue('a fold with one sample cannot be scored; take fewer folds')
-        return splits
-
-    def map(self, K: np.ndarray, Y: np.ndarray, groups=None) -> tuple[np.ndarray, DualModel]:
-        """Held-out scores and the model of all samples.
-
-        Parameters
-        ----------
-        K : ndarray of shape (n_sample, n_sample)
-            Inner products of the predictors.
-        Y : ndarray of shape (n_sample, n_target)
-        groups : array_like of shape (n_sample,), optional
-
-        Returns
-        -------
-        score : ndarray of shape (n_target, n_fold)
-            NaN for targets that are constant or not finite.
-        model : DualModel
-            NaN coefficients for those targets.
-        """
-        if len(K) != len(Y):
-            raise BadValue(f'{len(K)} stimuli came with {len(Y)} responses')
-        Y = np.asarray(Y, dtype=np.float64)
-        good = varies(Y)
-        splits = self.splits(len(Y), groups)
-        score = np.full((Y.shape[1], len(splits)), np.nan)
-        if good.any():
-            for k, (train, test) in enumerate(splits):
-                model = self._fit(K, Y[:, good], train, groups)
-                predicted = model.predict(K[np.ix_(test, train)])
-                score[good, k] = SCORINGS[self.scoring](Y[np.ix_(test, good)], predicted)
-        return score, self._whole(K, Y, good, groups)
-
-    def _fit(self, K: np.ndarray, Y: np.ndarray, train: np.ndarray, groups) -> DualModel:
-        own = K[np.ix_(train, train)]
-        if self.estimator == 'glm':
-            return fit_least_squares(own, Y[train])
-        inner_groups = None if groups is None else np.asarray(groups)[train]
-        return fit_ridge(own, Y[train], self.alphas, self._inner(len(train), inner_groups))
-
-    def _inner(self, n: int, groups) -> list[Split] | None:
-        if self.alphas is not None and np.size(self.alphas) == 1:
-            return None
-        return inner_folds(n, self.inner_cv, groups, self.rng)
-
-    def _whole(self, K: np.ndarray, Y: np.ndarray, good: np.ndarray, groups) -> DualModel:
-        dual, intercept, alpha = (np.full(shape, np.nan) for shape in (Y.shape, Y.shape[1], Y.shape[1]))
-        if good.any():
-            model = self._fit(K, Y[:, good], np.arange(len(Y)), groups)
-            dual[:, good], intercept[good], alpha[good] = model.dual_coef, model.intercept, model.alpha
-        return DualModel(dual, intercept, alpha)
 
 
 @dataclass(frozen=True)
@@ -225,12 +138,10 @@ class MultivariateMapping:
             raise BadValue('this mapping has no estimator; give one, or call set_estimator')
         known_scoring(self._scoring, self.estimator_type)
         if self.estimator_type == 'classifier':
-            return [Job(np.array([t]), self.splits(len(Y), groups, Y[:, t]))
-                    for t in range(Y.shape[1]) if _has_classes(Y[:, t])]
+            return [Job(np.array([t]), self.splits(len(Y), groups, Y[:, t])) for t in np.flatnonzero(labels(Y))]
         if Y.dtype.kind not in 'biuf':
             raise BadValue(f'{self.name} predicts numbers, and Y holds {Y.dtype}; for labels take a classifier '
                            "('lrc', 'svc')")
-        Y = Y.astype(np.float64, copy=False)
         good = np.flatnonzero(varies(Y))
         columns = [good] if takes_many_targets(self.estimator) else good[:, None]
         splits = self.splits(len(Y), groups)
@@ -256,7 +167,8 @@ class MultivariateMapping:
         trains = [train for job in jobs for train, _ in job.splits] if standardise else None
         return gather_kernels(blocks, layer, design, trains)
 
-    def map_job(self, source, Y: np.ndarray, job: Job, first: int, groups=None, whole: bool = True) -> tuple:
+    def map_job(self, source, Y: np.ndarray, job: Job, first: int, groups=None, whole: bool = True,
+                held_out: np.ndarray | None = None) -> tuple:
         """Scores (n_column, n_fold), confusion matrices (n_fold,), and the fit on all rows or None.
 
         Parameters
@@ -266,6 +178,8 @@ class MultivariateMapping:
             Number of the job's first fold among those of `source`.
         whole : bool
             Whether to fit all rows.
+        held_out : ndarray of shape (n_row, n_target), optional
+            Takes the predictions of a regressor.
         """
         own = Y[:, job.columns]
         if self.estimator_type == 'regressor':
@@ -276,6 +190,8 @@ class MultivariateMapping:
             known, new = source.split(first + k, train, test)
             predicted = self._fit(source, known, own[train], _some(groups, train)).predict(new)
             score[:, k] = one_each(measure(own[test], predicted), len(job.columns))
+            if held_out is not None:
+                held_out[np.ix_(test, job.columns)] = predicted
             if self.estimator_type == 'classifier':
                 confusion[k] = confusion_matrix(own[test, 0], predicted[:, 0], labels=np.unique(own))
         if not whole:
@@ -311,12 +227,6 @@ class MultivariateMapping:
         return {'estimator': self.name, 'cv': cv, 'scoring': scoring, 'standardise': self.standardise,
                 **asdict(self.settings), 'alphas': None if self.settings.alphas is None else
                 np.ravel(self.settings.alphas).tolist()}
-
-
-def _has_classes(y: np.ndarray) -> bool:
-    if y.dtype.kind == 'f' and not np.isfinite(y).all():
-        return False
-    return bool((y != y[:1]).any())
 
 
 def _some(groups, rows: np.ndarray):

@@ -497,7 +497,7 @@ def test_settings_are_checked_at_once(given, kind, sentence):
     ({'estimator': 'ridge', 'cv': 12}, {}, 'a fold with one sample'),
     ({'estimator': 'lasso', 'max_bytes': 100}, {}, 'needs .* GB in memory for this estimator'),
     ({'estimator': 'pls', 'n_components': 9}, {}, 'n_components must be from 1 to 3'),
-    ({'estimator': 'svc'}, {}, 'svc cannot be fitted: Unknown label type|cannot split'),
+    ({'estimator': 'svc'}, {}, 'a classifier predicts labels: Y must be whole numbers or text'),
     ({'estimator': 'lrc', 'scoring': 'roc_auc', 'cv': 2}, {'Y': np.arange(12) % 2}, 'cannot be told from'),
     ({'estimator': 'glm', 'scoring': lambda y, p: y}, {}, 'one number per target'),
 ])

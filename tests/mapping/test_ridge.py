@@ -6,9 +6,8 @@ from himalaya.kernel_ridge import KernelRidgeCV
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import KFold
 
-from dnnbrain._checks import BadValue
-from dnnbrain.mapping.multivariate import KernelMapping
-from dnnbrain.mapping.ridge import default_alphas, fit_least_squares, fit_ridge
+from dnnbrain.mapping.multivariate import MultivariateMapping
+from dnnbrain.mapping.ridge import default_alphas, fit_least_squares, fit_ridge, least_squares_solver, ridge_solver
 
 WIDE_AND_TALL = pytest.mark.parametrize('n_unit', [400, 15], ids=['more units', 'more stimuli'])
 
@@ -76,6 +75,19 @@ def test_default_alphas_follow_the_scale_of_the_layer(problem):
 
 
 @WIDE_AND_TALL
+@pytest.mark.parametrize('alphas', [None, 3.0])
+def test_solvers_are_the_fits_of_many_tables(problem, alphas):
+    """What depends on the kernel alone is kept; targets may come in parts."""
+    X, Y = problem
+    K, inner = X @ X.T, list(KFold(4).split(X))
+    for fit, solve in ((fit_ridge(K, Y, alphas, inner), ridge_solver(K, alphas, inner)),
+                       (fit_least_squares(K, Y), least_squares_solver(K))):
+        parts = [solve(Y[:, :5]), solve(Y[:, 5:])]
+        np.testing.assert_array_equal(np.concatenate([part.alpha for part in parts]), fit.alpha)
+        np.testing.assert_allclose(np.hstack([part.dual_coef for part in parts]), fit.dual_coef, rtol=1e-6)
+
+
+@WIDE_AND_TALL
 @pytest.mark.parametrize('estimator', ['ridge', 'glm'])
 @pytest.mark.parametrize('scoring', ['correlation', 'r2', 'explained_variance'])
 def test_fold_by_fold_equals_sklearn(problem, estimator, scoring):
@@ -84,32 +96,32 @@ def test_fold_by_fold_equals_sklearn(problem, estimator, scoring):
     from dnnbrain.dnn.base import correlation_score
     X, Y = problem
     cv = KFold(4, shuffle=True, random_state=1)
-    score, model = KernelMapping(estimator, cv, scoring, alphas=5.0).map(X @ X.T, Y)
+    found = MultivariateMapping(estimator, cv, scoring, alphas=5.0).map(X, Y)
     theirs = {'ridge': Ridge(5.0), 'glm': LinearRegression()}[estimator]
     metric = {'correlation': correlation_score, 'r2': r2_score, 'explained_variance': explained_variance_score}[scoring]
     for k, (train, test) in enumerate(cv.split(X)):
         expected = metric(Y[test], theirs.fit(X[train], Y[train]).predict(X[test]), multioutput='raw_values')
-        np.testing.assert_allclose(score[:, k], expected, rtol=1e-4)
-    np.testing.assert_allclose(model.predict(X @ X.T), theirs.fit(X, Y).predict(X), rtol=1e-5)
+        np.testing.assert_allclose(found['score'][:, k], expected, rtol=1e-4)
+    np.testing.assert_allclose(found['model'][0].predict(X), theirs.fit(X, Y).predict(X), rtol=1e-5)
 
 
-@pytest.mark.parametrize('n_unit', [300])
+@WIDE_AND_TALL
 def test_targets_without_variance_are_left_out(problem):
     X, Y = problem
-    clean, model = KernelMapping(cv=3).map(X @ X.T, Y)
+    clean = MultivariateMapping('ridge', 3).map(X, Y)['score']
     Y = np.insert(Y, 4, 2.5, axis=1)
     Y[7, 0] = np.nan
-    score, model = KernelMapping(cv=3).map(X @ X.T, Y)
-    assert np.isnan(score[[0, 4]]).all() and np.isnan(model.dual_coef[:, [0, 4]]).all()
-    np.testing.assert_allclose(np.delete(score, [0, 4], axis=0), clean[1:], rtol=1e-6)
-    score, _ = KernelMapping(cv=3).map(X @ X.T, np.ones((90, 2)))
-    assert np.isnan(score).all()
+    found = MultivariateMapping('ridge', 3).map(X, Y)
+    assert np.isnan(found['score'][[0, 4]]).all() and np.isnan(found['model'][0].coef_[[0, 4]]).all()
+    np.testing.assert_allclose(np.delete(found['score'], [0, 4], axis=0), clean[1:], rtol=1e-6)
+    found = MultivariateMapping('ridge', 3).map(X, np.ones((90, 2)))
+    assert np.isnan(found['score']).all() and found['model'][0] is None
 
 
 def test_pure_noise_scores_nothing_on_average(rng):
     """300 units, 50 stimuli, 400 voxels of noise: what was chosen in training does not leak."""
     X, Y = rng.standard_normal((50, 300)), rng.standard_normal((50, 400))
-    score, _ = KernelMapping(scoring='correlation').map(X @ X.T, Y)
+    score = MultivariateMapping('ridge', scoring='correlation').map(X, Y)['score']
     assert abs(score.mean()) < 0.04                                  # standard error about .015
 
 
@@ -117,27 +129,15 @@ def test_repeats_on_both_sides_of_a_fold_would_leak(rng):
     """Noise repeated for repeated stimuli is predictable only if groups are split."""
     X = np.repeat(rng.standard_normal((25, 300)), 4, axis=0)
     Y = np.repeat(rng.standard_normal((25, 50)), 4, axis=0)
-    K, groups = X @ X.T, np.repeat(np.arange(25), 4)
-    split, _ = KernelMapping(scoring='correlation').map(K, Y)
-    together, _ = KernelMapping(scoring='correlation').map(K, Y, groups)
-    assert split.mean() > 0.9 and abs(together.mean()) < 0.1
+    mapping = MultivariateMapping('ridge', scoring='correlation')
+    assert mapping.map(X, Y)['score'].mean() > 0.9
+    assert abs(mapping.map(X, Y, np.repeat(np.arange(25), 4))['score'].mean()) < 0.1
 
 
-def test_a_dead_layer(rng):
+@pytest.mark.parametrize('n_unit', [3, 50])
+def test_a_dead_layer(n_unit, rng):
     """Units that answer the same to everything predict the mean, and score 0."""
-    K = np.full((30, 30), 4.0)
+    X = np.full((30, n_unit), 0.1)
     for estimator in ('ridge', 'glm'):
-        score, _ = KernelMapping(estimator, cv=3, scoring='correlation').map(K, rng.standard_normal((30, 2)))
+        score = MultivariateMapping(estimator, 3, 'correlation').map(X, rng.standard_normal((30, 2)))['score']
         np.testing.assert_allclose(score, 0, atol=1e-12)
-
-
-def test_mistakes(rng):
-    K, Y = np.eye(10), rng.standard_normal((10, 2))
-    with pytest.raises(BadValue, match="estimator 'lasso' is not known; choose from ridge, glm"):
-        KernelMapping('lasso')
-    with pytest.raises(BadValue, match="'accuracy'"):
-        KernelMapping(scoring='accuracy')
-    with pytest.raises(BadValue, match='10 stimuli came with 9 responses'):
-        KernelMapping(cv=3).map(K, Y[:9])
-    with pytest.raises(BadValue, match='alphas must be positive'):
-        KernelMapping(cv=3, alphas=[0, 1]).map(K, Y)

@@ -167,7 +167,7 @@ def test_blocks_of_any_size_and_layers_on_disk_give_the_same(data, name, tmp_pat
         part = mapper.map(blocks, Y)
         assert (whole['location'] < 12).all()
         for key in whole.keys() - {'model', 'conf_m'}:
-            np.testing.assert_allclose(part[key], whole[key], atol=1e-12, err_msg=key)
+            np.testing.assert_allclose(part[key], whole[key], atol=1e-6 if key == 'null_max' else 1e-12, err_msg=key)
 
 
 def test_nested_scores_of_noise_are_zero_and_those_of_1_0_are_not(rng):

@@ -33,7 +33,7 @@ def best_correlation(blocks, Y: np.ndarray, n_perm: int = 0, within=None, togeth
         score (n_target,) with its sign and location (n_target,), from 0. With permutations also
         p (n_target,), against the largest absolute correlation over all units, and p_family
         (n_target,), over all units and targets (Westfall & Young 1993): (1 + b) / (1 + n_perm)
-        with b the permutations that do as well.
+        with b the permutations that do as well; and null_max (n_perm,), over all units and targets.
     """
     n = len(Y)
     search, y = Search(np.arange(n), [], Y), Standard.of(Y).z
@@ -48,6 +48,7 @@ def best_correlation(blocks, Y: np.ndarray, n_perm: int = 0, within=None, togeth
     score[found] = correlation(Y[:, found], search.x[:, found].astype(np.float64))
     result = {'score': score, 'location': search.location}
     if n_perm:
+        result['null_max'] = largest.max(axis=1) + np.float64(_ROUNDING)
         for name, chance in (('p', largest), ('p_family', largest.max(axis=1, keepdims=True))):
             b = (chance >= np.abs(score) - _ROUNDING).sum(axis=0)
             result[name] = np.where(found, (1 + b) / (1 + n_perm), np.nan)

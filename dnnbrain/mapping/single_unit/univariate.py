@@ -127,6 +127,7 @@ class UnivariateMapping:
             classifiers only.
             fold_location : (n_target, n_fold) unit chosen for each fold; not for 'corr'.
             p, p_family : (n_target,) with `n_perm`, as in `best_correlation`.
+            null_max : (n_perm,) largest correlation over units and targets of each permutation.
         """
         listed = isinstance(X, list | tuple) and not (len(X) and isinstance(X[0], np.ndarray | tuple))
         if not hasattr(X, 'shape') and not listed:
@@ -138,8 +139,8 @@ class UnivariateMapping:
             raise BadValue(f'{len(X)} stimuli came with {len(Y)} responses')
         return self.map_blocks([X], Y, groups, within=within, together=together)
 
-    def map_blocks(self, blocks: Blocks | Callable[[], Blocks], Y, groups=None, *, within=None,
-                   together=None) -> dict[str, np.ndarray]:
+    def map_blocks(self, blocks: Blocks | Callable[[], Blocks], Y, groups=None, *, within=None, together=None,
+                   predictions: bool = False) -> dict[str, np.ndarray]:
         """As `map`, for units that come in blocks; they are read once.
 
         Parameters
@@ -147,6 +148,8 @@ class UnivariateMapping:
         blocks : iterable of ndarray (n_sample, n_unit) or (slice, ndarray), or a callable that returns one
             As ``activation.blocks(layer, 'unit')`` yields them, in the order of the units. Memory holds one block, and
             the units chosen, n_sample x n_target x (n_fold + 1).
+        predictions : bool
+            Regressors: return prediction (n_sample, n_target) too, float32, of samples held out.
         """
         if self.estimator is None:
             raise BadValue(f'no estimator is set; call set_estimator with one of {", ".join(TYPES)}')
@@ -157,16 +160,20 @@ class UnivariateMapping:
         if self.estimator_type == 'correlation':
             within = groups if within is None and together is None else within
             return self._correlate(blocks, Y, within, together)
-        return {'regressor': self._regress, 'classifier': self._classify}[self.estimator_type](blocks, Y, groups)
+        if self.estimator_type == 'classifier':
+            return self._classify(blocks, Y, groups)
+        return self._regress(blocks, Y, groups, predictions)
 
     def _correlate(self, blocks, Y: np.ndarray, within, together) -> dict:
         Y, good = measures(Y)
         part = dict.fromkeys(('score', 'location', *(('p', 'p_family') if self.n_perm else ())), np.nan)
         if good.any():
             part = best_correlation(blocks, Y[:, good], self.n_perm, within, together, self.rng)
-        return {key: spread(value, good, -1 if key == 'location' else np.nan) for key, value in part.items()}
+        chance = part.pop('null_max', np.zeros(self.n_perm))
+        result = {key: spread(value, good, -1 if key == 'location' else np.nan) for key, value in part.items()}
+        return result | {'null_max': chance} if self.n_perm else result
 
-    def _regress(self, blocks, Y: np.ndarray, groups) -> dict:
+    def _regress(self, blocks, Y: np.ndarray, groups, predictions: bool = False) -> dict:
         Y, good = measures(Y)
         splits = folds(len(Y), self.cv, groups, self.rng)
         if any(len(test) < 2 for _, test in splits):
@@ -176,13 +183,17 @@ class UnivariateMapping:
         if good.any():
             run(searches, blocks, len(Y), learner.scores)
         scores, models = np.full((good.sum(), len(splits)), np.nan), []
+        held_out = np.full(Y.shape, np.nan, dtype=np.float32) if predictions else None
         for k, (search, (train, test)) in enumerate(zip(self._of_folds(searches, splits), splits, strict=True)):
             if good.any():
                 predicted = fit_chosen(learner, search, train).predict(search.x[test])
                 scores[:, k] = scored(search.location >= 0, score, search.Y[test], predicted)
+                if predictions:
+                    held_out[np.ix_(test, good)] = np.where(search.location >= 0, predicted, np.nan)
         if good.any():
             models = self._whole(learner, searches[-1])
-        return self._result(searches, splits, good, scores, models)
+        result = self._result(searches, splits, good, scores, models)
+        return result | {'prediction': held_out} if predictions else result
 
     def _classify(self, blocks, Y: np.ndarray, groups) -> dict:
         good = labels(Y)
