@@ -121,8 +121,7 @@ def _inner_parts(K: np.ndarray, alphas: np.ndarray, inner: list[Split]) -> Itera
 
 def _held_out_errors(inner: Iterable, Y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
     """Squared errors over inner folds in units of variance, (n_alpha, n_target); of equals the larger penalty wins."""
-    errors, n_fold, scale = np.zeros((len(alphas), Y.shape[1])), 0, Y.std(axis=0)
-    scale[scale == 0] = 1
+    errors, n_fold, scale = np.zeros((len(alphas), Y.shape[1])), 0, spread(Y)
     for train, test, predict in inner:
         n_fold += 1
         for part in _batches(Y):
@@ -132,6 +131,12 @@ def _held_out_errors(inner: Iterable, Y: np.ndarray, alphas: np.ndarray) -> np.n
             residual -= truth
             errors[:, part] += np.einsum('aij,aij->aj', residual, residual) / len(test)
     return errors / n_fold - 1e-10 * np.log(alphas)[:, None]
+
+
+def spread(Y: np.ndarray) -> np.ndarray:
+    """Standard deviations of targets, 1 for constant ones: in these units penalties are told apart at any scale."""
+    scale = Y.std(axis=0)
+    return np.where(scale > 0, scale, 1.0)
 
 
 def decomposed(K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

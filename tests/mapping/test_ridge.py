@@ -141,3 +141,15 @@ def test_a_dead_layer(n_unit, rng):
     for estimator in ('ridge', 'glm'):
         score = MultivariateMapping(estimator, 3, 'correlation').map(X, rng.standard_normal((30, 2)))['score']
         np.testing.assert_allclose(score, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize('n_unit', [5, 200])
+@pytest.mark.parametrize('scale', [1e-13, 1e6])
+def test_penalties_do_not_depend_on_the_unit_of_the_responses(rng, n_unit, scale):
+    """Tesla of MEG are of the order of 1e-13: equal errors must be told apart by their share of the variance."""
+    X = rng.standard_normal((60, n_unit))
+    Y = X @ rng.standard_normal((n_unit, 4)) + rng.standard_normal((60, 4))
+    mapping = MultivariateMapping('ridge', 3, 'correlation')
+    one, other = mapping.map(X, Y), mapping.map(X, Y * scale)
+    np.testing.assert_array_equal(other['model'][0].alpha, one['model'][0].alpha)
+    np.testing.assert_allclose(other['score'], one['score'], rtol=1e-6)
