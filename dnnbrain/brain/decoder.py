@@ -81,7 +81,7 @@ class BrainDecoder(Mapper):
                            'decode_behavior')
         rows = joined(dnn_activ, self.stim_ids, len(self.brain_activ), 'brain', 'volumes')
         same = same_stimulus(dnn_activ, self.stim_ids)
-        X, groups = self._predictors(), same if self.groups is None else self.groups
+        X, groups = self._predictors(), self.fold_groups(same)
         ids = None if dnn_activ.stim_ids is None else np.asarray(dnn_activ.stim_ids)[rows]
         ids, result = None if same is not None else ids, {}
         with progress(None, 'decoding', total=len(dnn_activ.layers), unit='layer') as bar:
@@ -114,8 +114,7 @@ class BrainDecoder(Mapper):
         beh = beh[:, None] if beh.ndim == 1 else beh
         if beh.ndim != 2 or len(beh) != len(self.brain_activ):
             raise BadValue(f'behaviour must have shape ({len(self.brain_activ)}, n_beh), not {beh.shape}')
-        return map_tables(self.mapping, self._predictors(), beh,
-                          repeated(self.stim_ids) if self.groups is None else self.groups)
+        return map_tables(self.mapping, self._predictors(), beh, self.fold_groups(repeated(self.stim_ids)))
 
     def _predictors(self) -> np.ndarray:
         """The responses, with zeros for voxels that hold NaN: a constant predicts nothing and keeps its number."""

@@ -185,4 +185,4 @@ class BrainEncoder(Mapper):
         """What no fold may split."""
         if self.groups is None and self.hrf is not None:
             return blocks_of_time(len(self.brain_activ), self.mapping.cv)
-        return same if self.groups is None else self.groups
+        return self.fold_groups(same)

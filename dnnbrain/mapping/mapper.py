@@ -11,7 +11,7 @@ import numpy as np
 from dnnbrain._checks import BadType, BadValue, choice, listing
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.banded import BandedMapping
-from dnnbrain.mapping.crossval import repeated
+from dnnbrain.mapping.crossval import repeated, warn_of_split_repeats
 from dnnbrain.mapping.estimators import NAMES
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.mapping.single_unit.univariate import TYPES, UnivariateMapping
@@ -55,6 +55,14 @@ class Mapper:
         self.mapping = make_mapping(map_type, estimator, cv, scoring, **(kept | settings))
         self.map_type = map_type
         self._settings |= settings
+
+    def fold_groups(self, same: np.ndarray | None) -> np.ndarray | None:
+        """What no fold may split: the groups given, or else repeats of a stimulus, (n_row,)."""
+        if self.groups is None:
+            return same
+        if same is not None and self.mapping.estimator_type != 'correlation':
+            warn_of_split_repeats(same, self.groups)
+        return self.groups
 
     def _first_mapper(self, map_type, estimator, cv, scoring) -> None:
         """As `set_mapper`, but every setting must be one of this mapping."""

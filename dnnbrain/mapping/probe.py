@@ -85,7 +85,7 @@ class DnnProbe(Mapper):
         same = same_stimulus(self.dnn_activ, self.stim_ids)
         warn_bad_measures(beh)
         return map_layers(self.dnn_activ, beh, self.mapping, iter_axis, rows=rows,
-                          groups=same if self.groups is None else self.groups, n_perm=n_perm, within=within,
+                          groups=self.fold_groups(same), n_perm=n_perm, within=within,
                           together=same, predictions=predictions, models=models, verb='probing')
 
 

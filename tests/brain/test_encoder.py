@@ -89,7 +89,8 @@ class TestEncodeDnn:
         ids = np.concatenate([activ.stim_ids, activ.stim_ids])
         result = BrainEncoder(twice, scoring='correlation', stim_ids=ids).encode_dnn(activ)
         assert abs(result['conv']['score'].mean()) < 0.1
-        naive = BrainEncoder(twice, scoring='correlation', stim_ids=ids, groups=np.arange(120)).encode_dnn(activ)
+        with pytest.warns(UserWarning, match='60 stimuli are shown in several groups'):
+            naive = BrainEncoder(twice, scoring='correlation', stim_ids=ids, groups=np.arange(120)).encode_dnn(activ)
         assert naive['conv']['score'].mean() > 0.3
 
     def test_given_groups_are_used(self, activ, brain):
@@ -485,3 +486,14 @@ def test_settings_stay_with_the_mappings_that_have_them(rng):
     assert encoder.mapping.settings.alphas == 5.0 and encoder.mapping.settings.inner_cv == 2
     with pytest.raises(BadValue, match='no setting alphas'):
         encoder.set_mapper('uv', 'glm', alphas=5.0)
+
+
+def test_repeats_in_several_runs_are_warned_of(rng):
+    """Leaving runs out then tests models on stimuli they were trained on."""
+    activ = Activation('fc', rng.standard_normal((6, 5, 1, 1)))
+    activ.stim_ids = np.arange(6)
+    ids, runs = np.tile(np.arange(6), 2), np.repeat([1, 2], 6)
+    Y = rng.standard_normal((12, 3))
+    with pytest.warns(UserWarning, match='6 stimuli are shown in several groups'):
+        BrainEncoder(Y, 'mv', 'glm', cv=2, stim_ids=ids, groups=runs).encode_dnn(activ)
+    BrainEncoder(Y, 'mv', 'glm', cv=2, stim_ids=np.repeat(np.arange(6), 2), groups=runs).encode_dnn(activ)

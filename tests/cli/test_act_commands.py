@@ -139,11 +139,21 @@ def test_a_layer_is_never_held_whole(rng, run, tmp_path, monkeypatch, command, r
 FE, HRF = '-act x.act.h5 -out out.act.h5 -meth', '-act x.act.h5 -out out.act.h5 -n_vol 20'
 
 
+def test_a_number_far_too_large_is_no_traceback(folder, run, monkeypatch):
+    def too_much(*args):
+        raise MemoryError('Unable to allocate 23.8 GiB')
+    monkeypatch.setattr('dnnbrain.activation.hrf._kernels', too_much)
+    before = sorted(folder.iterdir())
+    code, _, err = run('db_hrf', *HRF.split(), '-tr', '2', '-stim', 'run.stim.csv')
+    assert code == 1 and 'db_hrf: Unable to allocate 23.8 GiB' in err and sorted(folder.iterdir()) == before
+
+
 @pytest.mark.parametrize('command, args, said', [
     ('dnn_mask', '-act no.act.h5 -out out.act.h5', 'does not exist'),
     ('dnn_mask', '-act x.act.h5 -out out.h5', "-out 'out.h5' must end in .act.h5"),
     ('dnn_mask', '-act x.act.h5 -out no/out.act.h5', "the folder 'no' does not exist"),
     ('dnn_mask', '-act x.act.h5 -chn 1 -out out.act.h5', '-chn needs -layer'),
+    ('dnn_mask', '-act x.act.h5 -layer fc fc -chn 1 2 -out out.act.h5', 'a layer stands twice among fc, fc'),
     ('dnn_mask', '-act x.act.h5 -layer fd -out out.act.h5', 'choose from conv, fc'),
     ('dnn_mask', '-act x.act.h5 -layer fc -chn 21 -out out.act.h5', '21 is out of range; they count from 1 to 20'),
     ('dnn_mask', '-act x.act.h5 -layer fc -dmask x.dmask.csv -out out.act.h5', 'give either layers or a mask file'),
@@ -155,6 +165,7 @@ FE, HRF = '-act x.act.h5 -out out.act.h5 -meth', '-act x.act.h5 -out out.act.h5 
     ('dnn_fe', f'{FE} pca nan', 'n_feat nan is neither a whole number'),
     ('dnn_fe', f'{FE} pca 21', "n_feat 21 is out of range for pca of layer 'fc', 60 stimuli and 20 units"),
     ('dnn_fe', f'{FE} hist 0', 'n_feat must be a whole number from 1 on for hist, not 0'),
+    ('dnn_fe', f'{FE} hist 10000000', 'out of range for hist; give 1 to 1048576 bins'),
     ('dnn_fe', f'{FE} pca 3 -seed 1', '-seed goes with -meth srp; pca draws nothing'),
     ('dnn_fe', f'{FE} srp 3 -bins common', '-bins goes with -meth hist, not srp'),
     ('db_hrf', f'{HRF} -tr 2 -stim no.stim.csv', 'does not exist'),

@@ -196,7 +196,7 @@ class TestDbEncode:
     def test_layers_and_channels(self, run, brain):
         folder, _ = brain
         assert self.encode(run, folder, '-layer', 'fc', 'conv', '-chn', 2, 1)[0] == 0
-        assert pd.read_csv(folder / 'out' / 'scores.csv')['layer'].tolist() == ['fc', 'conv']
+        assert pd.read_csv(folder / 'out' / 'layers.csv')['layer'].tolist() == ['fc', 'conv']
 
     def test_regions(self, run, brain, rng):
         from dnnbrain.io.roi_h5 import write_roi_h5
@@ -254,12 +254,16 @@ class TestDbInfo:
                    for line in out.splitlines())
 
     def test_files(self, run, brain, stim_file, tmp_path):
+        from dnnbrain.activation.basis import Basis
         from dnnbrain.io.rdm_h5 import write_rdm_h5
         from dnnbrain.io.roi_h5 import write_roi_h5
         write_roi_h5(tmp_path / 'x.roi.h5', ['V1', 'V2'], np.ones((5, 2)))
         write_rdm_h5(tmp_path / 'x.rdm.h5', 'dRDM', {'conv': np.ones((2, 6))})
         Mask('conv5', [1, 2]).save(tmp_path / 'x.dmask.csv')
-        for name, says in ((tmp_path / 'x.act.h5', ['conv: (30, 3, 2, 2) float32', '0.png']),
+        Basis.srp({'conv': (4, 5, 5), 'fc': (2, 1, 1)}, 3, rng=7).save(tmp_path / 'x.basis.h5')
+        for name, says in ((tmp_path / 'x.basis.h5', ['reduce: srp:3', 'seed: 7', 'fc: units (2, 1, 1), kept whole',
+                                                      'conv: units (4, 5, 5), 3 directions (srp)']),
+                           (tmp_path / 'x.act.h5', ['conv: (30, 3, 2, 2) float32', '0.png']),
                            (stim_file, ['stimuli: 12', 'label: 0 to 1, 2 different',
                                         'condition: 2 different: cat, dog']),
                            (tmp_path / 'x.roi.h5', ['volumes: 5', 'V1, V2']),
