@@ -103,3 +103,38 @@ def run():
             raise result.exception
         return result.exit_code, result.stdout, result.stderr
     return call
+
+
+@pytest.fixture(scope='session')
+def small_92images(tmp_path_factory):
+    """Files built as those of `fetch_92images`, with 12 pictures and 3 subjects.
+
+    Returns their folder, the pictures, upper triangles of monkey and human, and squares (subject, session).
+    """
+    from scipy.io import savemat
+    from scipy.spatial.distance import squareform
+    folder, rng, n = tmp_path_factory.mktemp('small_92images'), np.random.default_rng(0), 12
+    categories = np.repeat(['human bodypart', 'human face', 'nonhuman face', 'natural inanimate'], 3)
+    pixels = rng.integers(0, 256, (n, 20, 20, 3), dtype=np.uint8)
+    shared = rng.random(n * (n - 1) // 2)
+    sessions = np.array([[squareform(shared + rng.random(len(shared))) for _ in range(2)] for _ in range(3)])
+    pairs = shared + rng.random((2, len(shared)))
+    savemat(folder / 'Kriegeskorte_Neuron2008_supplementalData.mat', {
+        'stimuli_92objs': _structs([{'category': category, 'human': int(i < 6), 'face': int(3 <= i < 9),
+                                     'animal': int(i < 9), 'natural': 1, 'image': pixels[i]}
+                                    for i, category in enumerate(categories)]),
+        'RDMs_mIT_hIT_fig1': _structs([{'name': 'mIT_674neurons', 'color': [0, 0, 0], 'RDM': pairs[0]},
+                                       {'name': 'hITvisStim_316vx', 'color': [0, 0, 0], 'RDM': pairs[1]}])})
+    savemat(folder / '92_brainRDMs.mat', {'RDMs': _structs([
+        [{'RDM': sessions[i, j].astype(np.float32), 'name': f'hIT | {name} | Session: {j + 1}', 'color': [0, 0, 1]}
+         for j in range(2)] for i, name in enumerate(('BE', 'KO', 'SN'))])})
+    return folder, pixels, pairs, sessions
+
+
+def _structs(rows):
+    """A MATLAB struct array of rows with the same fields."""
+    rows = np.asarray(rows, dtype=object)
+    out = np.empty(rows.shape, dtype=[(name, object) for name in rows.flat[0]])
+    for place, row in np.ndenumerate(rows):
+        out[place] = tuple(row.values())
+    return out

@@ -165,6 +165,8 @@ class Activation(Arithmetic):
         before, after = self.meta.get('dmask', {}), {}
         for layer, axes in dmask.to_dict().items():
             name = self._name(layer)
+            if name in layers:
+                raise BadValue(f'the mask names layer {name!r} twice, by its name and its module path')
             source = self._layers[name]
             for axis, index in dmask.indices(layer, source.shape).items():
                 source = source.select(axis, index) if isinstance(source, DiskLayer) else \

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from dnnbrain._checks import BadValue, choice
 from dnnbrain.activation.activation import Activation
+from dnnbrain.activation.products import finite
 from dnnbrain.io.basis_h5 import PARTS, read_basis_h5, write_basis_h5
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Basis:
         Raises
         ------
         BadValue
-            A layer does not vary in so many directions.
+            A layer does not vary in so many directions, or holds NaN.
         """
         return cls({layer: _principal(activ, layer, n_feat) for layer in activ.layers},
                    activ.meta | {'reduce': f'pca:{n_feat}', 'fit_on': len(activ)})
@@ -190,7 +191,7 @@ def _principal(activ: Activation, layer: str, n_feat: int) -> LayerBasis:
 def _centred(activ: Activation, layer: str) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """(units, their means, what is left without them), block by block, float64."""
     for units, block in activ.blocks(layer, 'unit'):
-        block = block.astype(np.float64)
+        block = finite(block, layer).astype(np.float64)
         mean = block.mean(axis=0)
         yield units, mean, block - mean
 

@@ -22,7 +22,7 @@ def stim_blocks(source: np.ndarray | DiskLayer, n_bytes: int,
     units = [len(range(n)[part]) for n, part in zip(source.shape[1:], span, strict=False)]
     one = source.dtype.itemsize * math.prod([*units, *source.shape[1 + len(span):]])
     step = _step(n_bytes // max(one, 1), source, axis=0)
-    for start in range(0, source.shape[0], step):
+    for start in range(0, max(1, source.shape[0]), step):       # of no stimuli one empty block
         rows = slice(start, min(start + step, source.shape[0]))
         yield rows, source[(rows, *span)]
 
@@ -46,9 +46,9 @@ def unit_blocks(source: np.ndarray | DiskLayer, n_bytes: int) -> Iterator[tuple[
         spans = [(slice(c, min(c + step, n_chn)), slice(0, rest[0])) for c in range(0, n_chn, step)]
     start = 0
     for channels, lines in spans:
-        block = source[:, channels, lines].reshape(n_stim, -1)
-        yield slice(start, start + block.shape[1]), block
-        start += block.shape[1]
+        width = (channels.stop - channels.start) * (lines.stop - lines.start) * math.prod(rest[1:])
+        yield slice(start, start + width), source[:, channels, lines].reshape(n_stim, -1)     # no name holds the block
+        start += width
 
 
 def _step(most: int, source: np.ndarray | DiskLayer, axis: int) -> int:
@@ -56,7 +56,7 @@ def _step(most: int, source: np.ndarray | DiskLayer, axis: int) -> int:
 
     Up to 8 times `most` where one chunk is wider; a wider one yet is cut.
     """
-    chunk = source.chunks[axis] if isinstance(source, DiskLayer) else 1
+    chunk = max(1, source.chunks[axis]) if isinstance(source, DiskLayer) else 1
     if most >= chunk:
         return most // chunk * chunk
     return max(1, most) if chunk > 8 * most else chunk

@@ -17,6 +17,7 @@ from dnnbrain.activation.unit_sets import AXES, N_BYTES, as_activation, set_shap
 
 METHODS = ('pca', 'hist', 'psd', 'srp')
 BINS = ('common', 'per_stimulus')
+MOST_BINS = 2 ** 20             # of a histogram; a table of more is a slip of the keyboard
 
 
 def dnn_fe(acts, method: str, n_feat: int | float, axis: str | None = None, *, bins: str = 'common',
@@ -96,6 +97,8 @@ def check_features(shapes: dict[str, tuple[int, ...]], method: str, n_feat, axis
             raise BadValue(f'layer {layer!r} has no stimuli to make features of')
         if method == 'pca':
             check_components(shape, layer, n_feat, axis)
+        elif method == 'hist' and n_feat > MOST_BINS:
+            raise BadValue(f'n_feat {n_feat} is out of range for hist; give 1 to {MOST_BINS} bins')
         elif method != 'hist':
             _check_number(set_shape(shape, axis)[1], layer, method, n_feat)
 

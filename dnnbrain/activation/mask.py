@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dnnbrain._checks import BadType, BadValue, choice, integers
+from dnnbrain._checks import BadType, BadValue, choice, integers, listing
 from dnnbrain.io.dmask_csv import AXES, WORDS, read_dmask_csv, unit_indices, write_dmask_csv
 
 
@@ -129,8 +129,12 @@ def gen_dmask(layers=None, channels='all', dmask_file=None) -> Mask:
     dmask = Mask()
     if dmask_file is not None:
         dmask.load(dmask_file)
+        if not dmask.layers:
+            raise BadValue(f'mask file {str(dmask_file)!r} names no layer')
         return dmask
     layers = [layers] if isinstance(layers, str) else list(layers)
+    if len(set(layers)) < len(layers):
+        raise BadValue(f'a layer stands twice among {listing(layers)}; name it once, with all its channels')
     if isinstance(channels, str) or channels is None or len(layers) == 1:
         for layer in layers:
             dmask.set(layer, channels)

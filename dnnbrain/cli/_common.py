@@ -66,7 +66,7 @@ class Command(click.Command):
         except (BadInput, MissingExtra) as error:
             logging.getLogger(__name__).debug('%s', error, exc_info=True)
             raise BadInputError(f'{self.name}: {error}') from error
-        except OSError as error:                 # a full disk, a folder that vanished
+        except (OSError, MemoryError) as error:  # a full disk, a folder that vanished, a number that is far too large
             logging.getLogger(__name__).debug('%s', error, exc_info=True)
             raise click.ClickException(f'{self.name}: {error}') from error
 

@@ -4,7 +4,7 @@ from dnnbrain.cli._common import option, together
 
 selection_options = together(
     option('-act', required=True, metavar='FILE', help='Activations (.act.h5).'),
-    option('-layer', multiple=True, metavar='NAME ...', help='Layers in the file; all by default.'),
+    option('-layer', multiple=True, metavar='NAME ...', help='Layers in the order wanted; all by default.'),
     option('-chn', multiple=True, type=int, metavar='N ...',
            help='Channels from 1: of one layer, or one for each of several layers.'),
     option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.'),

@@ -8,7 +8,7 @@ from dnnbrain.cli._common import command
 @command('db_info', 'db_info AlexNet')
 @click.argument('name')
 def main(name):
-    """Describe NAME: a network, or a .stim.csv, .dmask.csv, .act.h5, .roi.h5 or .rdm.h5 file."""
+    """Describe NAME: a network, or a .stim.csv, .dmask.csv, .act.h5, .basis.h5, .roi.h5 or .rdm.h5 file."""
     from dnnbrain.io import describe
     known = describe.describer(name)
     click.echo(known(name) if known else _network(name))

@@ -52,6 +52,8 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtyp
     from dnnbrain.stimuli.stimulus import Stimulus
     if merge:
         from dnnbrain.activation.activation import Activation
+        if net or stim or layer or dmask or dry_run or resume:
+            raise BadValue('-merge joins files that are there; give -out, and -virtual or not, but nothing else')
         click.echo(Activation.merge(merge, out, virtual))
         return
     if virtual or overwrite and not resume:
@@ -71,14 +73,14 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtyp
     if fit:
         training.load(fit)
     dnn = open_network(net, weights, seed, random)
-    settings = {'batch_size': batch, 'n_worker': worker, 'dtype': dtype, 'tokens': tokens, 'reduce': reduce}
+    settings = {'batch_size': batch, 'n_worker': worker, 'dtype': dtype, 'tokens': tokens, 'reduce': reduce,
+                'fit': training, 'shard': _shard(shard), 'on_error': on_error}
     if dry_run:
         from dnnbrain.networks.estimate import estimate
         click.echo(estimate(dnn, stimuli, mask, pool, out, device=device or ('cuda' if cuda else None), **settings))
         return
-    activation = dnn.compute_activation(stimuli, mask, pool, cuda, device=device, out=out, shard=_shard(shard),
-                                        resume=resume, overwrite=overwrite, on_error=on_error, fit=training,
-                                        rng=seed or 0, **settings)
+    activation = dnn.compute_activation(stimuli, mask, pool, cuda, device=device, out=out, resume=resume,
+                                        overwrite=overwrite, rng=seed or 0, **settings)
     for name, problem in activation.meta['skipped']:
         click.echo(f'left out: {name} ({problem})', err=True)
 
@@ -89,6 +91,6 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     i, _, n = text.partition('/')
-    if not (i.isdigit() and n.isdigit()):
+    if not (i.isdecimal() and n.isdecimal()):
         raise BadValue(f'-shard must read like 1/4, not {text!r}')
     return int(i), int(n)

@@ -3,14 +3,11 @@
 import click
 
 from dnnbrain.cli._common import Positive, command, option
+from dnnbrain.cli._selection import selected, selection_options
 
 
 @command('dnn_export', 'dnn_export -act pictures.act.h5 -layer conv5 -out conv5.mat')
-@option('-act', required=True, metavar='FILE', help='Activations (.act.h5).')
-@option('-layer', multiple=True, metavar='NAME ...', help='Layers in the file, in the order wanted; all by default.')
-@option('-chn', multiple=True, type=int, metavar='N ...',
-        help='Channels from 1: of one layer, or one for each of several layers.')
-@option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.')
+@selection_options
 @option('-flat', is_flag=True, help='Stimuli by units instead of stimuli by channels, rows, columns.')
 @option('-design', type=click.Choice(['nilearn', 'spm', 'fsl']), help='Regressors of a scan instead of values.')
 @option('-stim', metavar='FILE', help='With -design: the events (.stim.csv), with onset and duration in seconds.')
@@ -27,10 +24,6 @@ from dnnbrain.cli._common import Positive, command, option
 def main(act, layer, chn, dmask, flat, design, out, **events):
     """Write activations, or regressors made of them, in a form that other tools read."""
     from dnnbrain._checks import BadValue
-    from dnnbrain.activation.activation import Activation
-    from dnnbrain.activation.mask import gen_dmask
-    if chn and not layer:
-        raise BadValue('-chn needs -layer; a mask file (-dmask) names its own channels')
     given = [f'-{name}' for name, value in events.items() if value not in (None, False)]
     missing = [name for name in ('-stim', '-tr', '-n_vol') if name not in given]
     if given and not design:
@@ -41,8 +34,7 @@ def main(act, layer, chn, dmask, flat, design, out, **events):
         raise BadValue('-flat is about values; leave it out with -design')
     if design != 'nilearn' and events['drift']:
         raise BadValue(f'-drift is for -design nilearn; {design} adds its own')
-    activation = Activation()
-    activation.load(act, gen_dmask(layer or None, chn or 'all', dmask) if layer or dmask else None)
+    activation = selected(act, layer, chn, dmask)
     if not design:
         activation.export(out, flat=flat)
         return

@@ -72,7 +72,11 @@ class DiskLayer:
         with open_h5(self.path, SUFFIX, 'activation file') as file:
             if self.stamp and self.stamp != _stamp(self.path):
                 raise BadValue(f'activation file {str(self.path)!r} has changed since it was loaded; load it again')
-            return _read(file[self.name], part)
+            try:
+                return _read(file[self.name], part)
+            except OSError as error:
+                raise BadValue(f'layer {self.name!r} of activation file {str(self.path)!r} cannot be read, which is '
+                               f'damaged or refers to a file that is ({error}); write it anew') from None
 
 
 def _read(dataset: h5py.Dataset, layer: DiskLayer) -> np.ndarray:
@@ -85,9 +89,20 @@ def _read(dataset: h5py.Dataset, layer: DiskLayer) -> np.ndarray:
     for stimuli in axes[0]:
         for channels in axes[1]:
             piece = (stimuli, channels, *(pieces[0] for pieces in axes[2:]))
-            block = dataset[tuple(span for span, _, _ in piece)]
+            spans, goal = tuple(span for span, _, _ in piece), _straight(piece)
+            if goal is not None:                     # no second and third copy of what may be half a gigabyte
+                dataset.read_direct(out, spans, goal)
+                continue
+            block = dataset[spans]
             out[np.ix_(*(to for _, _, to in piece))] = block[np.ix_(*(at for _, at, _ in piece))]
     return out
+
+
+def _straight(piece: tuple) -> tuple[slice, ...] | None:
+    """Where in the result a piece goes, if it goes there whole and in order."""
+    in_order = all(len(to) and np.array_equal(at, np.arange(len(at)))
+                   and np.array_equal(to, np.arange(to[0], to[0] + len(to))) for _, at, to in piece)
+    return tuple(slice(int(to[0]), int(to[-1]) + 1) for _, _, to in piece) if in_order else None
 
 
 def _pieces(index: np.ndarray | None, n: int, chunk: int) -> list[tuple[slice, np.ndarray, np.ndarray]]:
@@ -115,15 +130,13 @@ def read_act_h5(fname) -> tuple[dict[str, DiskLayer], np.ndarray | None, dict]:
         The file is truncated, not HDF5, or its layers disagree in the number of stimuli.
     """
     with open_h5(fname, SUFFIX, 'activation file') as file:
-        meta = file.get('meta')
-        ids = None if meta is None else read_ids(meta, 'stimID')
-        info = {} if meta is None or 'json' not in meta else json.loads(meta['json'].asstr()[()])
+        ids, info = _beside(file, fname)
         stored = [name for name, data in file.items() if isinstance(data, h5py.Dataset)]
         names = info.get('layers', stored)
-        wrong = [n for n in names if n not in stored or file[n].ndim < 4]
+        wrong = [n for n in names if n not in stored or file[n].ndim < 4 or file[n].dtype.kind not in 'biuf']
         if wrong:
             raise BadValue(f'activation file {str(fname)!r} is damaged, or of another kind: layer {wrong[0]!r} is not '
-                           'there with shape (n_stim, n_chn, n_row, n_col)')
+                           'there as numbers of shape (n_stim, n_chn, n_row, n_col)')
         path, stamp = Path(fname).absolute(), _stamp(fname)
         layers = {n: DiskLayer(path, n, file[n].shape, file[n].dtype, _chunks(file[n], path),
                                (None,) * file[n].ndim, stamp) for n in names}
@@ -135,14 +148,37 @@ def read_act_h5(fname) -> tuple[dict[str, DiskLayer], np.ndarray | None, dict]:
     return layers, ids, info
 
 
+def _beside(file: h5py.File, fname) -> tuple[np.ndarray | None, dict]:
+    """IDs and the dict of the group `meta`, which files of 1.0 have not."""
+    meta = file.get('meta')
+    if meta is None:
+        return None, {}
+    try:
+        info = json.loads(meta['json'].asstr()[()]) if 'json' in meta else {}
+        ids, names = read_ids(meta, 'stimID'), info.get('layers', [])
+        if isinstance(names, list):
+            return ids, info
+    except (TypeError, ValueError, AttributeError, OSError):
+        pass
+    raise BadValue(f"activation file {str(fname)!r} is damaged, or of another kind: its group 'meta' cannot be read; "
+                   'write it anew')
+
+
 def _chunks(dataset: h5py.Dataset, path: Path) -> tuple[int, ...]:
     """Pieces in which a dataset is best read. What a virtual one refers to must be there: HDF5 would give zeros."""
     if not dataset.is_virtual:
         return dataset.chunks or dataset.shape
     for source in dataset.virtual_sources():
-        if not (path.parent / source.file_name).exists():
-            raise BadPath(f'activation file {str(path)!r} refers to {source.file_name!r}, which does not exist; put it '
-                          'back, or merge the parts anew')
+        name, layer = (text.replace('%%', '%') for text in (source.file_name, source.dset_name))
+        first, last = source.vspace.get_select_bounds()
+        shape = tuple(int(b) - int(a) + 1 for a, b in zip(first, last, strict=True))
+        if not (path.parent / name).exists():
+            raise BadPath(f'activation file {str(path)!r} refers to {name!r}, which does not exist; put it back, or '
+                          'merge the parts anew')
+        with open_h5(path.parent / name, '', 'part') as part:
+            if layer not in part or part[layer].shape != shape:
+                raise BadValue(f'activation file {str(path)!r} refers to {name!r}, which holds something else by now; '
+                               'put the part back, or merge anew')
     return chunk_shape(dataset.shape, dataset.dtype.itemsize)
 
 

@@ -14,7 +14,8 @@ from dnnbrain.io.act_h5 import SUFFIX, DiskLayer, read_act_h5
 from dnnbrain.io.act_writer import ActWriter, write_meta
 from dnnbrain.io.atomic import atomic
 
-SAME = ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype', 'tokens', 'lesions', 'layers')
+SAME = ('network', 'weights', 'layer_paths', 'transform', 'dmask', 'pool', 'dtype', 'tokens', 'lesions', 'reduce',
+        'layers')
 
 
 def merge_activations(parts: Sequence, out, virtual: bool = False) -> None:
@@ -34,7 +35,7 @@ def merge_activations(parts: Sequence, out, virtual: bool = False) -> None:
     ------
     BadValue
         A shard is missing or there twice, or comes from another extraction (network, weights,
-        layers, mask, ...).
+        layers, mask, basis, ...) or another list of stimuli; or a virtual file would replace a part.
     """
     if len(parts) < 2:
         raise BadValue(f'give all the parts to merge, not {len(parts)}')
@@ -49,11 +50,13 @@ def merge_activations(parts: Sequence, out, virtual: bool = False) -> None:
         other = [key for key in SAME if info.get(key) != first.get(key)]
         if other:
             raise BadValue(f'{str(path)!r} comes from another extraction than {str(found[0][3])!r}: {other[0]} differs')
+    _one_list([info for _, _, info, _ in found])
+    if virtual and any(_is_file(part, out) for *_, part in found):
+        raise BadValue(f'{str(out)!r} is one of the parts, to which a virtual file refers; give another name')
     ids = None if any(i is None for _, i, _, _ in found) else np.concatenate([i for _, i, _, _ in found])
-    if ids is not None and sum(len(i) for _, i, _, _ in found) != len(ids):
-        raise BadValue('the parts disagree in their stimuli')
-    skipped = sum((info.get('skipped') or [] for _, _, info, _ in found), [])
-    meta = {key: value for key, value in first.items() if key not in ('shard', 'key', 'layers')} | {'skipped': skipped}
+    skipped = [entry for _, _, info, _ in found for entry in info.get('skipped') or []]
+    meta = {key: value for key, value in first.items() if key not in ('shard', 'whole', 'key', 'layers')}
+    meta['skipped'] = [entry for number, entry in enumerate(skipped) if entry not in skipped[:number]]
     (_refer if virtual else _copy)([layers for layers, *_ in found], ids, meta, Path(out))
 
 
@@ -61,6 +64,22 @@ def _shard(info: dict, path: Path) -> tuple[int, int]:
     if not info.get('shard'):
         raise BadValue(f'{str(path)!r} is no shard of an extraction (dnn_act -shard i/n)')
     return tuple(info['shard'])
+
+
+def _one_list(infos: list[dict]) -> None:
+    """Refuse shards of different lists, or of one list that was cut in batches of different size."""
+    wholes = [info['whole'] for info in infos if 'whole' in info]
+    rows = [tuple(whole['rows']) for whole in wholes]
+    ends = [0, *(stop for _, stop in rows)]
+    if wholes and (ends[:-1] != [start for start, _ in rows] or len({(w['n_stim'], w['list']) for w in wholes}) > 1):
+        told = ', '.join(f'{start + 1} to {stop} of {whole["n_stim"]}'
+                         for (start, stop), whole in zip(rows, wholes, strict=True))
+        raise BadValue(f'the parts do not make up one list of stimuli (rows {told}); extract all from the same list, '
+                       'with the same batch size')
+
+
+def _is_file(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _copy(parts: list[dict[str, DiskLayer]], ids, meta: dict, out: Path) -> None:
@@ -86,7 +105,8 @@ def _refer(parts: list[dict[str, DiskLayer]], ids, meta: dict, out: Path) -> Non
             for source in sources:
                 beside = os.path.realpath(source.path.parent) == os.path.realpath(out.absolute().parent)
                 place = source.path.name if beside else str(source.path)
-                layout[start:start + source.shape[0]] = h5py.VirtualSource(place, name, source.shape)
+                place, inside = place.replace('%', '%%'), name.replace('%', '%%')     # HDF5 reads these as formats
+                layout[start:start + source.shape[0]] = h5py.VirtualSource(place, inside, source.shape)
                 start += source.shape[0]
             file.create_virtual_dataset(name, layout)
         write_meta(file, meta, list(parts[0]), ids)

@@ -19,6 +19,7 @@ import numpy as np
 
 from dnnbrain._checks import BadValue, writable_file
 from dnnbrain.io.act_writer import PAGES, ActWriter, write_meta
+from dnnbrain.io.locking import WriterLock
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class ResumableWriter(ActWriter):
         content from another.
     resume : bool
         Go on from the part that is there.
+    overwrite : bool
+        With `resume`: begin anew where the part belongs to other content.
     step : int
         `rows` is a multiple of it: the batch size, so that batches are those of an unbroken run.
 
@@ -46,27 +49,38 @@ class ResumableWriter(ActWriter):
     Raises
     ------
     BadValue
-        The part belongs to other content; or the disk cannot hold the file, found after the first batch.
+        The part belongs to other content, or another run is writing it; or the disk cannot hold the file, found
+        after the first batch.
     """
 
     def __init__(self, fname, n_stim: int, stim_ids, meta: dict, layers, compression: str = 'auto',
-                 resume: bool = False, step: int = 1):
+                 resume: bool = False, step: int = 1, overwrite: bool = False):
         super().__init__(fname, n_stim, stim_ids, meta, layers, compression)
         writable_file(self.path)
         self.part, self._before = (Path(f'{self.path}.{end}') for end in ('part', 'part.before'))
-        self.resume, self.step, self.rows = resume, step, 0
+        self.resume, self.overwrite, self.step, self.rows = resume, overwrite, step, 0
         self._settled, self._marked = False, 0.0
+        writable_file(self.part)
+        self._lock = WriterLock(self.path)
 
     def __enter__(self) -> ResumableWriter:
+        self._lock.take()
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _open(self) -> None:
         if self.resume:
             self._keep_the_longer()
             if self._reopen():
-                return self
+                return
         self._file = h5py.File(self.part, 'w', libver='latest', track_order=True, rdcc_nbytes=0, **PAGES)
         if self.resume and self._before.exists():
             self._copy()
         self._before.unlink(missing_ok=True)
-        return self
 
     def batch_done(self) -> None:
         if not self._settled:
@@ -99,6 +113,12 @@ class ResumableWriter(ActWriter):
 
     def __exit__(self, kind, error, trace) -> None:
         try:
+            self._leave(kind, error)
+        finally:
+            self._lock.release()
+
+    def _leave(self, kind, error) -> None:
+        try:
             if kind is None:
                 self._finish()
             elif self._settled:
@@ -112,7 +132,7 @@ class ResumableWriter(ActWriter):
             os.replace(self.part, self.path)
         elif not self._settled:
             self.part.unlink(missing_ok=True)
-        else:
+        elif not self.path.parent.name.startswith('.'):         # such as that of a fit, which goes with all it holds
             log.warning('%s holds what came before the end; resume goes on from it', self.part)
         if kind is not None and _told(error, self.path) is not error:
             raise _told(error, self.path) from error
@@ -139,7 +159,11 @@ class ResumableWriter(ActWriter):
             return False
         rows, key = _rows(self.part)
         if rows and key != self.meta.get('key'):
-            raise BadValue(f'{str(self.part)!r} is the part of another extraction; remove it, or do not resume')
+            if not self.overwrite:
+                raise BadValue(f'{str(self.part)!r} is the part of another extraction; remove it, overwrite, or do not '
+                               'resume')
+            self._before.unlink(missing_ok=True)
+            return False
         try:
             self._file = h5py.File(self.part, 'r+', libver='latest', rdcc_nbytes=0)
         except OSError:                          # killed: still marked as being written

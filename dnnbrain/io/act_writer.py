@@ -51,6 +51,8 @@ class ActWriter:
                  layers: Sequence[str] | None = None, compression: str = 'auto'):
         self.path = has_suffix(fname, [SUFFIX], 'activation file')
         self.compression = choice('compression', compression, COMPRESSIONS)
+        if n_stim < 1:
+            raise BadValue(f'there are no stimuli to write to {str(self.path)!r}')
         if stim_ids is not None and len(stim_ids) != n_stim:
             raise BadValue(f'{len(stim_ids)} stimulus IDs came for {n_stim} stimuli')
         self.n_stim, self.stim_ids, self.meta = n_stim, stim_ids, dict(meta or {})

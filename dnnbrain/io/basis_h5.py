@@ -8,6 +8,7 @@ A group has the attributes `kind` (srp, pca, whole) and `shape` (of the units); 
 from __future__ import annotations
 
 import json
+import math
 
 import h5py
 import numpy as np
@@ -47,6 +48,22 @@ def read_basis_h5(fname) -> tuple[dict[str, dict], dict]:
             layers = {layer: {'kind': group.attrs['kind'], 'shape': tuple(int(n) for n in group.attrs['shape'])}
                       | {name: group[name][()] for name in PARTS[group.attrs['kind']]}
                       for layer, group in file.items()}
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
             raise BadValue(f'{str(fname)!r} is not a basis that dnnbrain wrote ({error})') from None
+    wrong = next((layer for layer, found in layers.items() if not _fits(found)), None)
+    if wrong is not None:
+        raise BadValue(f'{str(fname)!r} is damaged: what it holds of layer {wrong!r} does not fit together; fit or '
+                       'draw it anew')
     return layers, meta
+
+
+def _fits(found: dict) -> bool:
+    """Whether the arrays of a layer are of its units."""
+    n_unit = math.prod(found['shape'])
+    if found['kind'] == 'pca':
+        return found['components'].ndim == 2 and found['components'].shape[1] == n_unit == found['mean'].size
+    if found['kind'] == 'srp':
+        n = len(found['data'])
+        return n == len(found['indices']) == found['indptr'][-1] and (not n or (
+            0 <= found['indices'].min() and found['indices'].max() < n_unit))
+    return True

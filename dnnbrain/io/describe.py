@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dnnbrain._checks import existing_file, listing
-from dnnbrain.io import act_h5, dmask_csv, rdm_h5, roi_h5, stim_csv
+from dnnbrain.io import act_h5, basis_h5, dmask_csv, rdm_h5, roi_h5, stim_csv
 
 
 def _stim(fname: str) -> str:
@@ -29,7 +29,7 @@ def _dmask(fname: str) -> str:
 
 def _act(fname: str) -> str:
     layers, ids, meta = act_h5.read_act_h5(fname)
-    shown = {key: meta[key] for key in ('network', 'weights', 'pool') if meta.get(key)}
+    shown = {key: meta[key] for key in ('network', 'weights', 'pool', 'reduce') if meta.get(key)}
     lines = [f'{key}: {value}' for key, value in shown.items()]
     lines.append(f'stimuli: {next(iter(layers.values())).shape[0]}'
                  + (' (without IDs)' if ids is None else f', {listing(ids, 3)}'))
@@ -55,7 +55,18 @@ def _rdm(fname: str) -> str:
     return '\n'.join(lines)
 
 
+def _basis(fname: str) -> str:
+    layers, meta = basis_h5.read_basis_h5(fname)
+    lines = [f'{key}: {meta[key]}' for key in ('network', 'weights', 'reduce', 'seed', 'fit_on') if key in meta]
+    for layer, found in layers.items():
+        n_feat = {'pca': lambda f: f['components'].shape[0], 'srp': lambda f: len(f['indptr']) - 1}.get(found['kind'])
+        kept = 'kept whole' if n_feat is None else f'{n_feat(found)} directions ({found["kind"]})'
+        lines.append(f'  {layer}: units {found["shape"]}, {kept}')
+    return '\n'.join(lines)
+
+
 _BY_SUFFIX = {stim_csv.SUFFIX: _stim, dmask_csv.SUFFIX: _dmask, act_h5.SUFFIX: _act,
+              basis_h5.SUFFIX: _basis,
               roi_h5.SUFFIX: _roi, rdm_h5.SUFFIX: _rdm}
 SUFFIXES = tuple(_BY_SUFFIX)
 

@@ -9,9 +9,11 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from dnnbrain import __version__
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadInput, BadValue
+from dnnbrain.io.act_h5 import read_act_h5
 from dnnbrain.networks.ablation import lesions_of
 from dnnbrain.networks.weights import state_hash
 
@@ -39,8 +41,9 @@ def content_key(dnn, stimuli, meta: dict) -> str:
     Parameters
     ----------
     stimuli : Stimulus, ndarray or Dataset
-        Files count by name, size and time of change, arrays by their bytes, a Dataset by its
-        class and length only: nothing else can be known of it without reading it all.
+        Files count by name, size and time of change, arrays by their shape and bytes, a Dataset by its
+        class and length only (a Subset also by its indices): nothing else can be known of it without
+        reading it all.
     meta : dict
         What the file says of itself, with the hash of the weights.
     """
@@ -56,20 +59,27 @@ def _seen(stimuli):
         files = [(file.name, stat.st_size, stat.st_mtime_ns) for file in stimuli.files() for stat in [file.stat()]]
         return [stimuli.get('stimID').tolist(), files]
     if isinstance(stimuli, np.ndarray | torch.Tensor):
-        return hashlib.sha256(np.ascontiguousarray(stimuli).view(np.uint8).data).hexdigest()
+        array = np.ascontiguousarray(stimuli)
+        return [str(array.dtype), array.shape, hashlib.sha256(array.view(np.uint8).data).hexdigest()]
+    if isinstance(stimuli, Subset):
+        return [np.asarray(stimuli.indices).tolist(), _seen(stimuli.dataset)]
     return [type(stimuli).__name__, len(stimuli)]
 
 
-def same_content(fname, found: dict, key: str, overwrite: bool) -> bool:
+def same_content(fname, key: str, overwrite: bool) -> bool:
     """Whether a finished file holds what is asked for.
 
     Raises
     ------
     BadValue
-        It holds something else, and may not be overwritten.
+        It holds something else, or is damaged, and may not be overwritten.
     """
-    if found.get('key') == key:
-        return True
+    try:
+        if read_act_h5(fname)[2].get('key') == key:
+            return True
+    except BadInput:
+        if not overwrite:
+            raise
     if overwrite:
         return False
     raise BadValue(f'{str(fname)!r} is there and holds other content (network, weights, layers, stimuli or the like '

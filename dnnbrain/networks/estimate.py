@@ -13,11 +13,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from dnnbrain.activation.basis import parse
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.networks.recording import recording
 from dnnbrain.networks.reduce import reduction
+from dnnbrain.networks.sharding import shard_of
 from dnnbrain.networks.sinks import stored
 from dnnbrain.networks.state import pick_device, visiting
+from dnnbrain.stimuli.checking import without_bad_files
 from dnnbrain.stimuli.images import Part
 from dnnbrain.stimuli.loaders import batches, picture_set
 
@@ -64,21 +67,25 @@ class Estimate:
 
 
 def estimate(dnn, stimuli, dmask, pool_method: str | None = None, out='.', *, device=None, batch_size: int = 32,
-             n_worker: int | None = None, dtype: str = 'float32', tokens: str = 'all', reduce=None) -> Estimate:
+             n_worker: int | None = None, dtype: str = 'float32', tokens: str = 'all', reduce=None, fit=None,
+             shard: tuple[int, int] | None = None, on_error: str = 'raise') -> Estimate:
     """What `compute_activation` with the same arguments would take; nothing is written.
 
     Parameters
     ----------
     out : str
         Where the file would go.
-    reduce
+    reduce, fit, shard, on_error
         As of `compute_activation`; of 'pca:N' the fit does not count.
     """
     dmask = as_mask(dmask)
-    if isinstance(reduce, str) and reduce.startswith('pca:'):      # directions of any kind take the same space and time
-        reduce = reduce.replace('pca', 'srp')
-    reduced = reduction(dnn, reduce, None, None, 0, False, None)
+    if isinstance(reduce, str) and reduce.startswith('pca:'):
+        reduce, fit = f'srp:{parse(reduce)[1]}', None       # directions of any kind take the same space and time
+    reduced = reduction(dnn, reduce, fit, None, 0, False, None)
     device = pick_device(dnn._network(), device)
+    if on_error == 'skip':
+        stimuli, _ = without_bad_files(stimuli, dnn.test_transform)
+    stimuli, _ = shard_of(stimuli, shard, batch_size)
     pictures = picture_set(stimuli, dnn.test_transform)
     n, n_shown = pictures.n_stim, len(pictures)
     found: dict[str, tuple] = {}
@@ -103,6 +110,10 @@ def estimate(dnn, stimuli, dmask, pool_method: str | None = None, out='.', *, de
 
 def _peak() -> int:
     """The most memory this process has held, in bytes; 0 where the system does not tell."""
+    status = Path('/proc/self/status')
+    if status.exists():                          # where it is, since ru_maxrss also counts the process that began this
+        line = next((line for line in status.read_text().splitlines() if line.startswith('VmHWM')), 'VmHWM: 0 kB')
+        return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:                          # Windows

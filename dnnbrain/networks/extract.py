@@ -12,20 +12,21 @@ from pathlib import Path
 
 import torch
 
-from dnnbrain._checks import BadValue, choice, has_suffix, writable_file
+from dnnbrain._checks import BadValue, choice, has_suffix, whole_number, writable_file
 from dnnbrain._progress import progress
 from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
-from dnnbrain.io.act_h5 import SUFFIX, read_act_h5
+from dnnbrain.io.act_h5 import SUFFIX
 from dnnbrain.networks.content import described, keyed, same_content
 from dnnbrain.networks.gathering import gathered, spans
 from dnnbrain.networks.recording import TOKENS, recording
 from dnnbrain.networks.reduce import reduction
+from dnnbrain.networks.sharding import shard_of
 from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile, ToFileBehind
 from dnnbrain.networks.state import as_model, pick_device, visiting
 from dnnbrain.stimuli.checking import without_bad_files
-from dnnbrain.stimuli.loaders import batches, part_of, picture_set
+from dnnbrain.stimuli.loaders import batches, picture_set
 
 log = logging.getLogger(__name__)
 
@@ -91,38 +92,27 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
         (n_stim, n_feat, 1, 1). With `out`, still on disk.
     """
     dmask = as_mask(dmask)
-    if pool_method is not None:
-        choice('pool_method', pool_method, POOLINGS)
-    choice('dtype', dtype, tuple(DTYPES))
-    choice('tokens', tokens, tuple(TOKENS))
-    if not dmask.layers:
-        raise BadValue('the mask names no layer')
-    if batch_size < 1:
-        raise BadValue(f'batch_size must be at least 1, not {batch_size}')
-    if resume and out is None:
-        raise BadValue('resume needs out, the file to go on with')
-    for layer in dmask.layers:
-        dnn.layer2path(layer)                   # unknown ones are refused before any file is looked at
-    if out is not None:
-        writable_file(has_suffix(out, [SUFFIX], 'out'), 'out')
+    _check_settings(pool_method, dtype, tokens, on_error, batch_size, n_worker)
+    _check_places(dnn, dmask, out, resume)
     device = pick_device(dnn._network(), device, cuda)
-    stimuli, skipped = without_bad_files(stimuli, dnn.test_transform) \
-        if choice('on_error', on_error, ('raise', 'skip')) == 'skip' else (stimuli, [])
-    if shard is not None:
-        stimuli = part_of(stimuli, range(len(stimuli))[shard_span(len(stimuli), shard, batch_size)])
+    stimuli, skipped = without_bad_files(stimuli, dnn.test_transform) if on_error == 'skip' else (stimuli, [])
+    stimuli, whole = shard_of(stimuli, shard, batch_size)
     pictures = picture_set(stimuli, dnn.test_transform)
     ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else None
     reduced = reduction(dnn, reduce, fit, out, rng, resume, shard, dmask=dmask, pool_method=pool_method, device=device,
                         batch_size=batch_size, n_worker=n_worker, tokens=tokens)
     meta = described(dnn, dmask, pool_method, tokens, dtype, shard, skipped, reduced and reduced.key())
+    meta |= {} if whole is None else {'whole': whole}
     if out is None:
         sink = InMemory(dmask.layers, pictures.n_stim, ids, meta)
     else:
         meta = keyed(dnn, stimuli, meta)
-        if resume and Path(out).exists() and same_content(out, read_act_h5(out)[2], meta['key'], overwrite):
+        if resume and Path(out).exists() and same_content(out, meta['key'], overwrite):
+            if reduced is not None:
+                reduced.keep()
             return _loaded(out)
         to_file = ToFile if device.type == 'cpu' else ToFileBehind      # the CPU has nothing else to do
-        sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume and not overwrite, batch_size)
+        sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume, batch_size, overwrite)
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()
@@ -134,9 +124,9 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
             careful = Careful(look, rows.go_back, batch_size)
             for pixels in batches(pictures, batch_size, n_worker, device, parts):
                 careful(pixels, done)
+                rows.batch_done()
                 if reduced is not None:
                     reduced.keep()
-                rows.batch_done()
                 done += len(pixels)
                 bar.update(len(pixels))
     return sink.activation()
@@ -177,15 +167,28 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def shard_span(n: int, shard: tuple[int, int], batch_size: int) -> slice:
-    """Rows of the i-th of n parts; they begin and end between batches, so that batches are those of one run."""
-    i, parts = shard
-    n_batch = -(-n // batch_size)
-    if not 1 <= i <= parts <= n_batch:
-        raise BadValue(f'shard {i}/{parts} is not possible: parts count from 1, and {n} stimuli in batches of '
-                       f'{batch_size} can be divided into at most {n_batch}')
-    cuts = [n_batch * k // parts * batch_size for k in (i - 1, i)]
-    return slice(cuts[0], min(cuts[1], n))
+def _check_settings(pool_method, dtype: str, tokens: str, on_error: str, batch_size: int, n_worker) -> None:
+    if pool_method is not None:
+        choice('pool_method', pool_method, POOLINGS)
+    choice('dtype', dtype, tuple(DTYPES))
+    choice('tokens', tokens, tuple(TOKENS))
+    choice('on_error', on_error, ('raise', 'skip'))
+    if whole_number(batch_size, 'batch_size') is None or batch_size < 1:
+        raise BadValue(f'batch_size must be at least 1, not {batch_size}')
+    if whole_number(n_worker, 'n_worker') is not None and n_worker < 0:
+        raise BadValue(f'n_worker must be at least 0, not {n_worker}')
+
+
+def _check_places(dnn, dmask, out, resume: bool) -> None:
+    """Where to look and where to write: what is wrong is said before any file is looked at."""
+    if not dmask.layers:
+        raise BadValue('the mask names no layer')
+    if resume and out is None:
+        raise BadValue('resume needs out, the file to go on with')
+    for layer in dmask.layers:
+        dnn.layer2path(layer)
+    if out is not None:
+        writable_file(has_suffix(out, [SUFFIX], 'out'), 'out')
 
 
 def _loaded(fname) -> Activation:

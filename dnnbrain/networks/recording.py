@@ -132,5 +132,6 @@ _POOL = {
 
 def _median(maps: torch.Tensor) -> torch.Tensor:
     """The mean of the two middle ones, as numpy's; torch's median takes the lower, its quantile few values."""
-    ordered, n = maps.sort(2).values, maps.shape[2]
-    return (ordered[:, :, (n - 1) // 2] + ordered[:, :, n // 2]) / 2
+    ordered, n = maps.sort(2).values, maps.shape[2]                         # NaN comes last
+    middle = (ordered[:, :, (n - 1) // 2] + ordered[:, :, n // 2]) / 2
+    return middle.where(~ordered[:, :, -1].isnan(), torch.nan)

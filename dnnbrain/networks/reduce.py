@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from dnnbrain._checks import BadType, BadValue
+from dnnbrain._checks import BadType, BadValue, whole_number, writable_file
 from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.basis import Basis, parse, random_directions
 from dnnbrain.io.act_h5 import SUFFIX as ACT
@@ -37,8 +37,8 @@ class Reduction:
         return f'{self.basis.meta.get("reduce")} {self.basis.digest() if self.draw is None else self.draw}'
 
     def keep(self) -> None:
-        """Save the basis; all layers have answered once."""
-        if self.file is not None:
+        """Save the basis; all layers have answered once, or it was known before."""
+        if self.file is not None and self.basis.layers:
             self.basis.save(self.file)
             self.file = None
 
@@ -87,17 +87,18 @@ def reduction(dnn, reduce, fit, out, rng: int, resume: bool, shard, **how) -> Re
     how
         What `fit_basis` needs besides.
     """
-    if reduce is None or isinstance(reduce, Basis) or str(reduce).endswith(SUFFIX):
+    if reduce is None or isinstance(reduce, Basis) or str(reduce).lower().endswith(SUFFIX):
         if fit is not None:
             raise BadValue("fit goes with reduce='pca:N'")
         return None if reduce is None else Reduction(reduce if isinstance(reduce, Basis) else Basis.load(reduce))
     if not isinstance(reduce, str):
         raise BadType(f"reduce must be 'srp:N', 'pca:N', a .basis.h5 or a Basis, not {reduce!r}")
     kind, n_feat = parse(reduce)
-    file = None if out is None else basis_file(out)
+    file = None if out is None else writable_file(basis_file(out), 'basis file')
     if kind == 'srp':
         if fit is not None:
             raise BadValue('random directions are not fitted; leave fit out')
+        rng = whole_number(rng, 'rng')
         return Reduction(Basis({}, {'reduce': reduce, 'seed': rng}), (n_feat, rng), file)
     if fit is None:
         raise BadValue(f'{reduce} is learned from a training list; give it as fit (other stimuli than those you test)')

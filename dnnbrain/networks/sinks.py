@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from dnnbrain._checks import BadValue
 from dnnbrain.activation.activation import Activation
 from dnnbrain.io.act_resume import ResumableWriter
 
@@ -20,6 +21,14 @@ def stored(activ: torch.Tensor, dtype: str) -> torch.Tensor:
     """Activations in the type they are kept in; bfloat16, which numpy does not know, as float32 rounded to it."""
     activ = activ.to(DTYPES[dtype])
     return activ.float() if dtype == 'bfloat16' else activ
+
+
+def in_range(values: np.ndarray, layer: str) -> np.ndarray:
+    """`values`, if float16 holds them; sums over maps may be too large for it."""
+    if values.dtype == np.float16 and np.isinf(values).any():
+        raise BadValue(f'layer {layer!r} puts out numbers beyond what float16 holds (65504); keep it as float32 or '
+                       'bfloat16')
+    return values
 
 
 def copying(activ: torch.Tensor) -> Callable[[], torch.Tensor]:
@@ -66,7 +75,9 @@ class InMemory:
             self._values[layer] = np.empty((self.n_stim, *activ.shape[1:]), kept)
         start = self._filled[layer]
         self._filled[layer] += len(activ)
-        torch.from_numpy(self._values[layer][start:self._filled[layer]]).copy_(activ)
+        came = self._values[layer][start:self._filled[layer]]
+        torch.from_numpy(came).copy_(activ)
+        in_range(came, layer)
 
     def batch_done(self) -> None:
         """Nothing to note."""
@@ -94,9 +105,10 @@ class ToFile:
     """
 
     def __init__(self, fname, layers: list[str], n_stim: int, stim_ids, meta: dict, resume: bool = False,
-                 step: int = 1):
+                 step: int = 1, overwrite: bool = False):
         self.fname, self.dtype = fname, meta['dtype']
-        self._writer = ResumableWriter(fname, n_stim, stim_ids, meta, layers, resume=resume, step=step)
+        self._writer = ResumableWriter(fname, n_stim, stim_ids, meta, layers, resume=resume, step=step,
+                                       overwrite=overwrite)
 
     def __enter__(self) -> ToFile:
         self._writer.__enter__()
@@ -108,7 +120,7 @@ class ToFile:
 
     def put(self, layer: str, activ: torch.Tensor) -> None:
         """Write what a layer answers to the next stimuli."""
-        self._writer.write({layer: stored(activ, self.dtype).cpu().contiguous().numpy()})
+        self._writer.write({layer: in_range(stored(activ, self.dtype).cpu().contiguous().numpy(), layer)})
 
     def batch_done(self) -> None:
         """Say that all layers have answered to the batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dnnbrain.stimuli.images import read_rgb
 from dnnbrain.stimuli.stimulus import Stimulus
 from dnnbrain.stimuli.video import Film, VideoSet
 
+ENDS = {'JPEG': b'\xff\xd9', 'PNG': b'IEND'}    # pictures without are read: downloads that broke off are cut
+TAIL = 64                                       # bytes; some writers add a few behind the end
 
 def file_problems(stim: Stimulus, decode: bool = True) -> pd.DataFrame:
     """Columns stimID, file, problem: one row per stimulus that cannot be shown."""
@@ -77,10 +80,21 @@ def _check_picture(path: Path, decode: bool) -> None:
         read_rgb(path)
         return
     try:
-        with Image.open(path):
-            pass
+        with Image.open(path) as image:
+            end = ENDS.get(image.format)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise BadValue('not a readable picture') from None
+    if end is not None and end not in _tail(path):
+        try:
+            read_rgb(path)
+        except BadValue:
+            raise BadValue('a picture that is cut off') from None
+
+
+def _tail(path: Path) -> bytes:
+    with path.open('rb') as file:
+        file.seek(-min(TAIL, path.stat().st_size), os.SEEK_END)
+        return file.read()
 
 
 def _check_film(path: Path, decode: bool) -> None:

@@ -212,6 +212,8 @@ class TestAsScriptsDo:
         part = Activation()
         part.load(fname, {'features.10': {'chn': [2]}})
         assert part.layers == ['conv5'] and part.shape('conv5') == (4, 1, 5, 5)
+        with pytest.raises(BadValue, match="the mask names layer 'conv5' twice, by its name and its module path"):
+            activation.mask({'features.10': {'chn': [2]}, 'conv5': {'chn': [1]}})
 
     def test_masks_one_after_the_other_are_remembered_as_one(self, loaded):
         activation, written, _ = loaded

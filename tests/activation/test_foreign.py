@@ -216,6 +216,10 @@ def broken(tmp_path):
     (tmp_path / 'cut.csv').write_text('stimID,u,v\na,1,2\nb,3\n')
     (tmp_path / 'head.csv').write_text('stimID,u\n')
     (tmp_path / 'ragged.txt').write_text('1 2\n3\n')
+    (tmp_path / 'blank.txt').write_text('\n\n')
+    for name, told in (('list', '[1, 2]'), ('two', '{"layers": ["a", "b"]}'), ('three', '{"layers": 3}')):
+        np.save(tmp_path / f'{name}.npy', fc)
+        (tmp_path / f'{name}.npy.json').write_text(told)
     (tmp_path / 'empty.npy').touch()
     np.save(tmp_path / 'six.npy', np.ones((1,) * 6))
     for name in ('mixed', 'nothing', 'other', 'lengths'):
@@ -243,6 +247,10 @@ def broken(tmp_path):
     ('cut.csv', {}, BadValue, 'row 2 of .*cut.csv. has 2 fields, not 3 as the head line'),
     ('head.csv', {}, BadValue, 'no table with a head line and rows'),
     ('ragged.txt', {}, BadValue, 'must hold a line of numbers per stimulus'),
+    ('blank.txt', {}, BadValue, 'blank.txt. holds no numbers'),
+    ('list.npy', {}, BadValue, "list.npy.json' is damaged; remove it, or export 'list.npy' anew"),
+    ('two.npy', {}, BadValue, "two.npy.json' is damaged"),
+    ('three.npy', {}, BadValue, "three.npy.json' is damaged"),
     ('six.npy', {}, BadValue, r'1 to 5 axes, stimuli first, not float64 of shape \(1, 1, 1, 1, 1, 1\)'),
     ('x.act.h5', {}, BadValue, 'read it with load'),
     ('x.jpg', {}, BadValue, 'must end in .npy, .npz, .mat'),

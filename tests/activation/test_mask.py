@@ -73,6 +73,11 @@ def test_gen_dmask(tmp_path):
     assert gen_dmask(dmask_file=tmp_path / 'x.dmask.csv').to_dict() == pairs.to_dict()
     with pytest.raises(BadValue, match='2 layers take one channel each'):
         gen_dmask(['a', 'b'], [1, 2, 3])
+    with pytest.raises(BadValue, match='a layer stands twice among a, b, a; name it once'):
+        gen_dmask(['a', 'b', 'a'], [1, 2, 3])
+    (tmp_path / 'empty.dmask.csv').write_text('\n')
+    with pytest.raises(BadValue, match='empty.dmask.csv. names no layer'):
+        gen_dmask(dmask_file=tmp_path / 'empty.dmask.csv')
     for nothing in ({}, {'layers': ['a'], 'dmask_file': 'x'}):
         with pytest.raises(BadValue, match='either layers or a mask file'):
             gen_dmask(**nothing)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dnnbrain._checks import BadValue
+from dnnbrain.dnn.core import Activation
 from dnnbrain.io.act_h5 import read_act_h5
 from dnnbrain.io.act_writer import ActWriter
 from dnnbrain.io.chunks import chunk_shape
@@ -102,6 +103,43 @@ def test_truncated_foreign_and_empty_files(tmp_path, layers):
         pass
     with pytest.raises(BadValue, match='holds no layer'):
         read_act_h5(path)
+
+
+@pytest.mark.parametrize(('meta', 'value'), [
+    ('meta/json', '[1'), ('meta/json', '[1]'), ('meta/json', '{"layers": 3}'), ('meta', 3), ('meta/json', 7),
+    ('text', np.full((3, 1, 1, 1), b'a')), ('flat', np.zeros((3, 2))),
+])
+def test_what_is_no_activation(tmp_path, layers, meta, value):
+    with h5py.File(tmp_path / 'x.act.h5', 'w') as file:
+        file['a'] = np.zeros((3, 1, 1, 1))
+        file[meta] = value
+    with pytest.raises(BadValue, match='is damaged, or of another kind'):
+        read_act_h5(tmp_path / 'x.act.h5')
+
+
+def test_damaged_values_are_said_to_be_so(tmp_path):
+    values = np.zeros((64, 4, 8, 8), np.float32)
+    values[:, 0] = np.random.default_rng(0).normal(size=(64, 8, 8))
+    path = write(tmp_path / 'x.act.h5', {'a': values}, compression='gzip')
+    content = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        chunk = file['a'].id.get_chunk_info(0)
+    content[chunk.byte_offset:chunk.byte_offset + chunk.size] = b'z' * chunk.size
+    path.write_bytes(content)
+    found, _, _ = read_act_h5(path)
+    with pytest.raises(BadValue, match="layer 'a' of activation file .* cannot be read, which is damaged"):
+        found['a'][()]
+
+
+def test_no_stimuli(tmp_path):
+    with pytest.raises(BadValue, match='there are no stimuli to write to .*x.act.h5'):
+        ActWriter(tmp_path / 'x.act.h5', 0)
+    with h5py.File(tmp_path / 'x.act.h5', 'w') as file:
+        file['a'] = np.zeros((0, 2, 3, 3), np.float32)
+    empty = Activation()
+    empty.load(tmp_path / 'x.act.h5')
+    assert empty.pool('max').shape('a') == empty[:].pool('L2').shape('a') == (0, 2, 1, 1)
+    assert [block.shape for _, block in empty.blocks('a')] == [(0, 2, 3, 3)]
 
 
 def test_arrays_given_to_the_writer_may_be_reused(tmp_path, layers):

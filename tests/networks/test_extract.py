@@ -62,6 +62,14 @@ def test_mask_picks_what_numpy_picks(tiny, stim):
 
 
 @pytest.mark.parametrize('method', POOLINGS)
+def test_pooling_of_nan_is_nan(tiny, stim, method):
+    handle = tiny.model[0].register_forward_hook(lambda module, args, out: out.index_fill(1, torch.tensor(2), np.nan))
+    found = tiny.compute_activation(stim[:2], 'conv', method).get('conv')[..., 0, 0]
+    handle.remove()
+    np.testing.assert_array_equal(np.isnan(found), [[False, False, True, False]] * 2)
+
+
+@pytest.mark.parametrize('method', POOLINGS)
 def test_pooling_on_the_way_equals_pooling_afterwards(tiny, stim, method):
     """Also the median of an even number of positions, which torch and numpy define differently."""
     for mask in (Mask('conv'), Mask('conv', [2, 1], rows=[1, 4])):
@@ -181,7 +189,7 @@ class TestTheWorldIsLeftAsFound:
         if crash == 'picture':
             whole = (pictures / '00.png').read_bytes()
             for i in range(12):
-                (tmp_path / f'{i:02d}.png').write_bytes(whole if i != 7 else whole[:len(whole) // 2])
+                (tmp_path / f'{i:02d}.png').write_bytes(whole if i != 7 else whole[:1000] + bytes(2000) + whole[3000:])
             stim.header['path'] = str(tmp_path)
         if crash == 'forward':
             monkeypatch.setattr(tiny.model[0], 'forward', lambda x: 1 / 0)

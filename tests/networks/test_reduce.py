@@ -1,5 +1,6 @@
 """Reduction while extracting: the same as extracting whole and projecting with sklearn or the saved basis."""
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -94,12 +95,74 @@ def test_after_mask_and_pooling(tiny, stim, tmp_path):
     ({'fit': 1}, "fit goes with reduce='pca:N'"),
     ({'reduce': 'pca:5', 'fit': 1, 'shard': (1, 2), 'batch_size': 2}, 'each shard would fit components of its own'),
     ({'reduce': 3}, 'reduce must be'), ({'reduce': 'pca:x'}, 'give srp:N or pca:N'),
-    ({'reduce': 'none.basis.h5'}, 'does not exist'),
+    ({'reduce': 'none.basis.h5'}, 'does not exist'), ({'reduce': 'NONE.BASIS.H5'}, 'does not exist'),
+    ({'reduce': 'srp:5', 'rng': np.random.default_rng(0)}, 'rng must be a whole number'),
 ])
 def test_wrong_input(tiny, stim, how, message):
     with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         tiny.compute_activation(stim, 'conv', **how)
     assert isinstance(tiny.model[0], torch.nn.Conv2d) and not tiny.model[0]._forward_hooks
+
+
+def test_a_training_list_with_nan(tiny, stim):
+    handle = tiny.model[0].register_forward_hook(lambda module, args, out: out.index_fill(0, torch.tensor(0), np.nan))
+    with pytest.raises(ValueError, match="layer 'conv' holds NaN or infinite activations for 1 stimuli"):
+        tiny.fit_basis(stim, LAYERS, 3)
+    handle.remove()
+
+
+@pytest.mark.parametrize('what', ['fewer units', 'no group', 'units beyond'])
+def test_a_basis_that_does_not_fit_together(tiny, stim, tmp_path, what):
+    tiny.compute_activation(stim, 'conv', reduce='srp:5', out=tmp_path / 'x.act.h5')
+    with h5py.File(tmp_path / 'x.basis.h5', 'r+') as file:
+        if what == 'fewer units':
+            file['conv'].attrs['shape'] = [4, 1, 1]
+        elif what == 'units beyond':
+            file['conv/indices'][0] = 10_000
+        else:
+            del file['conv']
+            file['conv'] = np.zeros(3)
+    with pytest.raises(ValueError, match='does not fit together; fit or draw it anew|not a basis that dnnbrain wrote'):
+        tiny.compute_activation(stim, 'conv', reduce=tmp_path / 'x.basis.h5')
+
+
+def test_a_basis_that_was_deleted_is_made_again(tiny, stim, tmp_path):
+    how = {'reduce': 'pca:3', 'fit': stim[:8], 'out': tmp_path / 'x.act.h5', 'resume': True}
+    tiny.compute_activation(stim, LAYERS, **how)
+    before, stamp = Basis.load(tmp_path / 'x.basis.h5').digest(), (tmp_path / 'x.act.h5').stat().st_mtime_ns
+    (tmp_path / 'x.basis.h5').unlink()
+    tiny.compute_activation(stim, LAYERS, **how)
+    assert Basis.load(tmp_path / 'x.basis.h5').digest() == before
+    assert (tmp_path / 'x.act.h5').stat().st_mtime_ns == stamp
+
+
+def test_where_the_basis_goes_is_looked_at_first(tiny, stim, tmp_path, caplog):
+    (tmp_path / 'x.basis.h5').mkdir()
+    for how in ({'reduce': 'srp:5'}, {'reduce': 'pca:3', 'fit': stim}):
+        with pytest.raises(ValueError, match="basis file .*x.basis.h5' is a folder"):
+            tiny.compute_activation(stim, LAYERS, out=tmp_path / 'x.act.h5', **how)
+    assert [f.name for f in tmp_path.iterdir()] == ['x.basis.h5'] and not caplog.text
+
+
+def test_a_fit_that_breaks_off_is_gone(tiny, stim, tmp_path, caplog, monkeypatch):
+    forward, shown = tiny.model[4].forward, []
+
+    def breaks(x):
+        shown.append(x)
+        if len(shown) == 3:
+            raise KeyboardInterrupt
+        return forward(x)
+    monkeypatch.setattr(tiny.model[4], 'forward', breaks)
+    with pytest.raises(KeyboardInterrupt):
+        tiny.compute_activation(stim, LAYERS, batch_size=2, reduce='pca:3', fit=stim, out=tmp_path / 'x.act.h5')
+    assert not list(tmp_path.glob('*.h5*')) and not list(tmp_path.glob('.fit-*')) and 'resume' not in caplog.text
+
+
+def test_no_basis_stays_where_the_disk_refuses(tiny, stim, tmp_path, monkeypatch):
+    monkeypatch.setattr('dnnbrain.io.act_resume.shutil.disk_usage', lambda path: type('Usage', (), {'free': -1e12})())
+    with pytest.raises(ValueError, match='choose another disk'):
+        tiny.compute_activation(stim, LAYERS, reduce='srp:5', out=tmp_path / 'x.act.h5')
+    assert not list(tmp_path.glob('x.*h5*'))
 
 
 def test_command(stim, run, tmp_path, monkeypatch):

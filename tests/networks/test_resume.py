@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -177,6 +178,46 @@ class TestWhatIsThere:
         net.compute_activation(stim, **options, out=tmp_path / 'x.act.h5', resume=True, overwrite=True)
         net.compute_activation(stim, **options, out=tmp_path / 'x.act.h5', resume=True)
 
+    def test_other_pictures_of_arrays_and_subsets(self, tiny, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 16), dtype=np.uint8)
+        whole = torch.utils.data.TensorDataset(torch.rand(6, 3, 12, 12), torch.zeros(6))
+        for first, second in ((pixels, pixels.reshape(6, 3, 16, 8)),
+                              (torch.utils.data.Subset(whole, [0, 1]), torch.utils.data.Subset(whole, [2, 3]))):
+            tiny.compute_activation(first, 'fc', out=tmp_path / 'x.act.h5')
+            tiny.compute_activation(first, 'fc', out=tmp_path / 'x.act.h5', resume=True)
+            with pytest.raises(BadValue, match='is there and holds other content'):
+                tiny.compute_activation(second, 'fc', out=tmp_path / 'x.act.h5', resume=True)
+
+    def test_overwrite_goes_on_from_the_same_content_only(self, many, net, tmp_path, monkeypatch):
+        def broken(self):
+            usual(self)
+            if min(self._written.values()) >= 64:
+                raise KeyboardInterrupt
+        usual, shown = ResumableWriter.batch_done, []
+        monkeypatch.setattr(ResumableWriter, 'batch_done', broken)
+        with pytest.raises(KeyboardInterrupt):
+            net.compute_activation(many, 'fc', batch_size=32, out=tmp_path / 'x.act.h5')
+        monkeypatch.undo()
+        forward = net.model.forward
+        monkeypatch.setattr(net.model, 'forward', lambda x: (shown.append(len(x)), forward(x))[1])
+        shutil.copy(tmp_path / 'x.act.h5.part', tmp_path / 'y.act.h5.part')
+        net.compute_activation(many, 'fc', batch_size=32, out=tmp_path / 'x.act.h5', resume=True, overwrite=True)
+        assert sum(shown) == 90 - 64
+        net.compute_activation(many, 'avgpool', batch_size=32, out=tmp_path / 'y.act.h5', resume=True, overwrite=True)
+        assert sum(shown) == 90 - 64 + 90
+        for layer, path in (('fc', 'x.act.h5'), ('avgpool', 'y.act.h5')):
+            found = Activation()
+            found.load(tmp_path / path)
+            truth = net.compute_activation(many, layer, batch_size=32)
+            np.testing.assert_array_equal(found.get(layer), truth.get(layer))
+
+    def test_a_damaged_file_may_be_overwritten(self, tiny, stim, tmp_path):
+        tiny.compute_activation(stim, 'fc', out=tmp_path / 'x.act.h5')
+        (tmp_path / 'x.act.h5').write_bytes((tmp_path / 'x.act.h5').read_bytes()[:-200])
+        with pytest.raises(BadValue, match='is truncated'):
+            tiny.compute_activation(stim, 'fc', out=tmp_path / 'x.act.h5', resume=True)
+        assert len(tiny.compute_activation(stim, 'fc', out=tmp_path / 'x.act.h5', resume=True, overwrite=True)) == 12
+
     def test_the_part_of_another_run(self, many, net, tmp_path, monkeypatch):
         def broken(self, rows=[]):               # noqa: B006
             rows.append(1)
@@ -277,6 +318,59 @@ def test_wrong_shards(many, net, tmp_path):
             net.compute_activation(many, 'fc', shard=shard)
 
 
+WRITER = '''
+import sys, time
+from dnnbrain.io.act_resume import ResumableWriter
+import numpy as np
+with ResumableWriter('x.act.h5', 2, None, {'key': 'a'}, ['a']) as writer:
+    for row in range(2):
+        writer.write({'a': np.full((1, 2, 2, 2), row, np.float32)})
+        writer.batch_done()
+        print('written', flush=True)
+        sys.stdin.readline()
+'''
+
+
+@pytest.mark.parametrize('resume', [False, True])
+def test_two_runs_at_once(tmp_path, monkeypatch, resume):
+    """The second would take away the part of the first, whose end would then give its name to an unfinished file."""
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen([sys.executable, '-c', WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as first:
+        first.stdout.readline()
+        with pytest.raises(BadValue, match='x.act.h5. is being written by another run; wait for its end'), \
+                ResumableWriter('x.act.h5', 2, None, {'key': 'a'}, ['a'], resume=resume):
+            pass
+        first.communicate('\n\n')
+    assert [f.name for f in tmp_path.iterdir()] == ['x.act.h5']
+    found = Activation()
+    found.load('x.act.h5')
+    np.testing.assert_array_equal(found.get('a')[:, 0, 0, 0], [0, 1])
+
+
+@pytest.mark.parametrize('to_file', [False, True])
+def test_what_float16_does_not_hold(tiny, stim, tmp_path, to_file):
+    with torch.no_grad():
+        tiny.model[0].bias.fill_(300)
+    out = tmp_path / 'x.act.h5' if to_file else None                        # sums over 10 x 10 are 30,000
+    assert np.isfinite(tiny.compute_activation(stim, 'conv', 'L1', dtype='float16', out=out).get('conv')).all()
+    with torch.no_grad():
+        tiny.model[0].bias.fill_(900)
+    with pytest.raises(BadValue, match="layer 'conv' puts out numbers beyond what float16 holds"):
+        tiny.compute_activation(stim, 'conv', 'L1', dtype='float16', out=out)
+    assert tiny.compute_activation(stim, 'conv', 'L1', dtype='bfloat16', out=out).get('conv').max() > 65504
+
+
+@pytest.mark.parametrize(('how', 'said'), [
+    ({'batch_size': 2.5}, 'batch_size must be a whole number'), ({'batch_size': 0}, 'batch_size must be at least 1'),
+    ({'n_worker': -1}, 'n_worker must be at least 0'), ({'n_worker': 'all'}, 'n_worker must be a whole number'),
+    ({'on_error': 'ignore'}, 'on_error .ignore. is not known'),
+])
+def test_wrong_settings(tiny, stim, how, said):
+    with pytest.raises((BadValue, TypeError), match=said):
+        tiny.compute_activation(stim, 'fc', **how)
+
+
 @pytest.mark.parametrize('to_file', [False, True])
 def test_types(many, net, tmp_path, to_file):
     exact = net.compute_activation(many, ['conv']).get('conv')
@@ -292,12 +386,13 @@ def test_types(many, net, tmp_path, to_file):
 def test_files_that_cannot_be_read_are_left_out(many, net, tmp_path):
     many.files()[4].unlink()
     many.files()[7].write_bytes(b'nothing')
-    with pytest.raises(BadValue, match='2 of 90 stimuli .* cannot be shown: 004.png .missing., 007.png'):
+    many.files()[9].write_bytes(many.files()[9].read_bytes()[:2000])             # its head is whole
+    with pytest.raises(BadValue, match=r'3 of 90 stimuli .*: 004.png \(missing\), 007.png .*, 009.png \(.* cut off'):
         net.compute_activation(many, 'fc')
     found = net.compute_activation(many, 'fc', on_error='skip', out=tmp_path / 'x.act.h5')
-    kept = [i for i in range(90) if i not in (4, 7)]
+    kept = [i for i in range(90) if i not in (4, 7, 9)]
     assert list(found.stim_ids) == [f'{i:03d}.png' for i in kept]
-    assert [name for name, _ in found.meta['skipped']] == ['004.png', '007.png']
+    assert [name for name, _ in found.meta['skipped']] == ['004.png', '007.png', '009.png']
     np.testing.assert_array_equal(found.get('fc'), net.compute_activation(many[kept], 'fc').get('fc'))
 
 
@@ -313,6 +408,16 @@ class TestCommand:
         assert code == 0 and not list(tmp_path.glob('x.act*'))
         assert '90 x 64 x 32 x 32' in said and f'{90 * 64 * 32 * 32 * 4:,}' in said and f'{90 * 1000 * 4:,}' in said
         assert 'free on the disk' in said and 'about 0 h 00 min' in said
+        assert '50 x 1000 x 1 x 1' in run('dnn_act', *files, '-dry-run', '-shard', '2/2', '-out', 'x.act.h5')[1]
+
+    def test_dry_run_obeys_what_the_run_does(self, files, run, many):
+        many.files()[4].unlink()
+        assert '89 x 1000' in run('dnn_act', *files, '-dry-run', '-on_error', 'skip', '-out', 'x.act.h5')[1]
+        for options, expected in ((['-on_error', 'raise'], '1 of 90 stimuli'), (['-shard', '9/2'], 'is not possible'),
+                                  (['-reduce', 'srp:5', '-fit', 'x.stim.csv'], 'leave fit out'),
+                                  (['-reduce', 'pca:0'], "reduce 'pca:0' is not understood")):
+            code, _, said = run('dnn_act', *files, '-dry-run', '-on_error', 'skip', *options, '-out', 'x.act.h5')
+            assert code == 2 and expected in said
 
     def test_shards_and_merge(self, files, run):
         for i in '123':
@@ -332,6 +437,8 @@ class TestCommand:
 
     @pytest.mark.parametrize(('options', 'said'), [
         (['-shard', '3', '-out', 'x.act.h5'], '-shard must read like 1/4'),
+        (['-shard', '²/3', '-out', 'x.act.h5'], '-shard must read like 1/4'),
+        (['-merge', 'a.act.h5', 'b.act.h5', '-out', 'x.act.h5'], '-merge joins files that are there'),
         (['-virtual', '-out', 'x.act.h5'], '-virtual goes with -merge'),
         (['-overwrite', '-out', 'x.act.h5'], '-overwrite with -resume'),
     ])

@@ -331,4 +331,17 @@ class TestCheckFiles:
         assert problems['stimID'].tolist() == ['cut.jpg', 'text.png', 'no.png']
         assert problems['problem'].tolist()[2] == 'missing'
         assert 'truncated' in problems['problem'].tolist()[0]
-        assert stim.check_files(decode=False)['stimID'].tolist() == ['text.png', 'no.png']
+        assert stim.check_files(decode=False)['stimID'].tolist() == ['cut.jpg', 'text.png', 'no.png']
+
+    @pytest.mark.parametrize('suffix', ['jpg', 'png', 'bmp'])
+    def test_the_fast_check_finds_what_is_cut_off(self, tmp_path, rng, suffix):
+        pixels = rng.integers(0, 255, (90, 90, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f'good.{suffix}')
+        whole = (tmp_path / f'good.{suffix}').read_bytes()
+        (tmp_path / f'cut.{suffix}').write_bytes(whole[:-100])
+        (tmp_path / f'more.{suffix}').write_bytes(whole + bytes(500))           # shown all the same
+        stim = Stimulus({'type': 'image', 'path': str(tmp_path)},
+                        {'stimID': [f'{name}.{suffix}' for name in ('good', 'cut', 'more')]})
+        found = stim.check_files(decode=False)
+        assert found['stimID'].tolist() == ([] if suffix == 'bmp' else [f'cut.{suffix}'])       # which has no end mark
+        assert suffix == 'bmp' or found['problem'].tolist() == ['a picture that is cut off']

@@ -135,10 +135,10 @@ def _npy(path: Path, layout: str) -> Found:
     beside = path.with_name(path.name + '.json')
     try:
         told = json.loads(beside.read_text(encoding='utf-8')) if beside.exists() else {}
-    except ValueError:
+        name, = told.get('layers', [path.stem])
+        ids = told.get('stimID')
+    except (ValueError, AttributeError, TypeError):
         raise BadValue(f'file {str(beside)!r} is damaged; remove it, or export {path.name!r} anew') from None
-    name, = told.get('layers', [path.stem])
-    ids = told.get('stimID')
     return Found({name: partial(read_npy, path)}, None if ids is None else np.array(ids), told.get('meta', {}))
 
 

@@ -59,10 +59,12 @@ def read_txt(path: Path):
     """One layer, a line per stimulus with numbers between spaces or commas, as numpy.savetxt writes them."""
     try:
         with path.open(encoding='utf-8') as file:
-            comma = ',' in file.readline()
-        values = np.loadtxt(path, ndmin=2, delimiter=',' if comma else None)
+            first = next((line for line in file if line.strip()), '')
+        values = np.loadtxt(path, ndmin=2, delimiter=',' if ',' in first else None) if first else np.empty((0, 0))
     except (ValueError, UnicodeDecodeError) as error:
         raise BadValue(f'file {str(path)!r} must hold a line of numbers per stimulus: {error}') from None
+    if not values.size:
+        raise BadValue(f'file {str(path)!r} holds no numbers')
     return {path.stem: lambda: values}, None, {}
 
 
