@@ -2,6 +2,8 @@
 
 from dnnbrain.activation.mask import gen_dmask
 from dnnbrain.activation.scaling import normalize
+from dnnbrain.mapping.rsa.ceiling import ceiling_RSA
+from dnnbrain.mapping.rsa.one_pair import permutation_RSA
 from dnnbrain.stimuli.frame_times import get_frame_time_info
 
-__all__ = ['gen_dmask', 'get_frame_time_info', 'normalize']
+__all__ = ['ceiling_RSA', 'gen_dmask', 'get_frame_time_info', 'normalize', 'permutation_RSA']

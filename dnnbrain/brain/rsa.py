@@ -1,0 +1,5 @@
+"""Public path of DNNBrain 1.0: similarity of RDMs."""
+
+from dnnbrain.mapping.rsa.rsa import RSA
+
+__all__ = ['RSA']

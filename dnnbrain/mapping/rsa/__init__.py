@@ -1,0 +1,1 @@
+"""Comparing RDMs, and what the comparison is worth: permutations, bootstraps, ceilings, contrasts."""
