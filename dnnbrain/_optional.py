@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-EXTRAS = {'av': 'video', 'soundfile': 'audio', 'kaldi_native_fbank': 'audio', 'timm': 'zoo'}
+EXTRAS = {'av': 'video', 'soundfile': 'audio', 'kaldi_native_fbank': 'audio', 'timm': 'zoo', 'rsatoolbox': 'rsa'}
 
 
 class MissingExtra(ImportError):

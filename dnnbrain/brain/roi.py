@@ -76,7 +76,7 @@ class ROI:
                            f'{next(iter(regions.values()))}')
         data, header = load_brainimg(path)
         values = fit_mask(values, mask_header, header, data.shape[1:], resample)
-        regions = regions if labels else _held(regions, values)
+        regions = regions if labels else held(regions, values)
         found = extract_brain_activation(data, values, list(regions.values()), method)
         return cls(list(regions), np.column_stack(found))
 
@@ -179,7 +179,7 @@ class ROI:
         return f'ROI({len(self)} volumes of {len(self.rois)} regions)'
 
 
-def _held(regions: dict[str, int], mask: np.ndarray) -> dict[str, int]:
+def held(regions: dict[str, int], mask: np.ndarray) -> dict[str, int]:
     """The regions that have voxels in a mask that was brought to another grid or other brain models."""
     there = np.isin(list(regions.values()), mask)
     if not there.any():

@@ -1,12 +1,13 @@
 """``.rdm.h5``: representational dissimilarity matrices as upper triangles.
 
 Attribute `type`: 'bRDM' (brain: ROI label -> (n_pair,)) or 'dRDM' (network: layer -> (n_iter, n_pair)).
-Pairs are in row-major order of the upper triangle. Item IDs, where known, are in `meta/itemID`; 1.0
-wrote none and its files load.
+Pairs are in row-major order of the upper triangle. Item IDs, where known, are in `meta/itemID`, more about
+the items in `meta/descriptors`, settings as JSON in `meta/json`; 1.0 wrote none of them and its files load.
 """
 
 from __future__ import annotations
 
+import json
 from math import isqrt
 
 import h5py
@@ -14,7 +15,7 @@ import numpy as np
 
 from dnnbrain._checks import BadValue, choice, has_suffix
 from dnnbrain.io.atomic import atomic
-from dnnbrain.io.h5 import open_h5, read_ids, safe_name, write_ids
+from dnnbrain.io.h5 import open_h5, read_ids, safe_name, write_ids, write_text
 
 SUFFIX = '.rdm.h5'
 TYPES = ('bRDM', 'dRDM')
@@ -40,8 +41,29 @@ def read_rdm_h5(fname) -> tuple[str, dict[str, np.ndarray], np.ndarray | None]:
         return kind, rdms, read_ids(meta, 'itemID') if isinstance(meta, h5py.Group) else None
 
 
-def write_rdm_h5(fname, rdm_type: str, rdms: dict, item_ids=None) -> None:
-    """Write upper triangles: (n_pair,) per ROI for bRDM, (n_iter, n_pair) per layer for dRDM."""
+def read_rdm_notes(fname) -> tuple[dict[str, np.ndarray], dict]:
+    """Descriptors of the items, name -> (n_item,), and settings; both empty where the file has none."""
+    with open_h5(fname, SUFFIX, 'RDM file') as file:
+        meta = file.get('meta')
+        if not isinstance(meta, h5py.Group):
+            return {}, {}
+        told = {name: data.asstr()[()].astype(str) if h5py.check_string_dtype(data.dtype) else data[()]
+                for name, data in meta.get('descriptors', {}).items()}
+        return told, json.loads(meta['json'].asstr()[()]) if 'json' in meta else {}
+
+
+def write_rdm_h5(fname, rdm_type: str, rdms: dict, item_ids=None, descriptors: dict | None = None,
+                 meta: dict | None = None) -> None:
+    """Write upper triangles: (n_pair,) per ROI for bRDM, (n_iter, n_pair) per layer for dRDM.
+
+    Parameters
+    ----------
+    item_ids : sequence of shape (n_item,), optional
+    descriptors : dict, optional
+        More about the items: name -> (n_item,) of numbers or text.
+    meta : dict, optional
+        Settings, kept as JSON.
+    """
     path = has_suffix(fname, [SUFFIX], 'RDM file')
     choice('RDM type', rdm_type, TYPES)
     n_dim = TYPES.index(rdm_type) + 1
@@ -54,9 +76,24 @@ def write_rdm_h5(fname, rdm_type: str, rdms: dict, item_ids=None) -> None:
         if item_ids is not None and n_items(np.shape(triangle)[-1]) != len(item_ids):
             raise BadValue(f'{rdm_type} {key!r} has {n_items(np.shape(triangle)[-1])} items, '
                            f'but {len(item_ids)} IDs came')
+    for name in descriptors or {}:
+        safe_name(str(name), 'descriptor')
     with atomic(path) as part, h5py.File(part, 'w', track_order=True) as file:
         file.attrs['type'] = rdm_type
         for key, triangle in rdms.items():
             file.create_dataset(str(key), data=np.asarray(triangle))
-        if item_ids is not None:
-            write_ids(file.create_group('meta'), 'itemID', item_ids)
+        if item_ids is None and not descriptors and not meta:
+            return
+        notes = file.create_group('meta')
+        write_ids(notes, 'itemID', item_ids)
+        if meta:
+            notes.create_dataset('json', data=json.dumps(meta, default=str), dtype=h5py.string_dtype())
+        for name, values in (descriptors or {}).items():
+            _write_descriptor(notes.require_group('descriptors'), name, np.asarray(values))
+
+
+def _write_descriptor(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    if values.dtype.kind in 'iufb':
+        group.create_dataset(name, data=values)
+    else:
+        write_text(group, name, values)

@@ -1,0 +1,1 @@
+"""Dissimilarities of patterns that are read block by block."""
