@@ -18,6 +18,7 @@ from dnnbrain.mapping.rsa.tau import codes, taus
 from dnnbrain.mapping.triangles import n_items, squares
 
 _BLOCK_BYTES = 2 ** 24
+_CACHE_BYTES = 2 ** 19
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,14 @@ def permuted(first: np.ndarray, second: np.ndarray, method: str, subjects: bool 
     if subjects:
         values = values.mean(axis=0, keepdims=True)                 # the mean of inner products is that of the mean
     full, cells = squares(values).reshape(len(values), -1), Cells(first.shape[1])
+    step = max(1, _CACHE_BYTES // (8 * first.shape[1]))             # orders whose pairs stay in the cache
 
     def of(orders: np.ndarray) -> np.ndarray:
-        found = np.take(full, cells(orders), axis=1) @ dual.T                       # (n_second, n_block, n_first)
+        found = np.empty((len(values), len(orders), len(dual)))
+        for start in range(0, len(orders), step):
+            places = cells(orders[start:start + step])
+            for rdm, row in zip(found, full, strict=True):
+                rdm[start:start + step] = np.take(row, places, mode='clip') @ dual.T
         return found[0] if subjects else found.transpose(1, 2, 0)
     return of
 
@@ -147,7 +153,9 @@ class Cells:
     def __call__(self, orders: np.ndarray) -> np.ndarray:
         """Places (n_block, n_pair) for orders (n_block, n_item)."""
         orders = orders.astype(np.intp)
-        return orders[:, self.above] * orders.shape[1] + orders[:, self.below]
+        places = np.take(orders * orders.shape[1], self.above, axis=1, mode='clip')     # 'raise' takes twice as long
+        places += np.take(orders, self.below, axis=1, mode='clip')
+        return places
 
 
 def _permuted_taus(first: np.ndarray, second: np.ndarray, ties: str, subjects: bool) -> Callable:
