@@ -98,7 +98,8 @@ def test_a_broken_picture_in_a_worker_is_one_sentence(tiny, stim, tmp_path):
     for name in stim.get('stimID'):
         (tmp_path / name).write_bytes((stim.path / name).read_bytes())
     broken = tmp_path / '04.png'
-    broken.write_bytes(broken.read_bytes()[:3000])
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:2000] + bytes(100) + whole[2100:])       # only decoding finds it
     stim.header['path'] = str(tmp_path)
     said = []
     for n_worker in (0, 2):
