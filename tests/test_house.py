@@ -17,7 +17,7 @@ COMMANDS = dict(line.split(' = ') for line in SETUP['options.entry_points']['con
 
 # Every name of DNNBrain 1.0 at its path; rows grow as later stages are built.
 PUBLIC = {
-    'dnnbrain.dnn.core': 'Stimulus Activation Mask',
+    'dnnbrain.dnn.core': 'Stimulus Activation Mask DnnProbe RDM',
     'dnnbrain.dnn.models': '''DNN AlexNet Vgg11 Vgg13 Vgg16 Vgg19 Vgg11_bn Vgg13_bn Vgg16_bn Vgg19_bn VGG11 VGG13 VGG16
                               VGG19 VGG11_bn VGG13_bn VGG16_bn VGG19_bn Resnet10 Resnet18 Resnet34 Resnet50 Resnet101
                               Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152 Googlenet
@@ -25,17 +25,18 @@ PUBLIC = {
     'dnnbrain.dnn.base': '''ImageSet MultivariateMapping UnivariateMapping VideoClipSet VideoSet array_statistic
                             correlation_score correlation_scorer cross_val_confusion cross_val_scores dnn_fe dnn_mask
                             gen_estimator_from_name normalize''',
-    'dnnbrain.brain.core': 'BrainEncoder ROI',
+    'dnnbrain.brain.core': 'BrainDecoder BrainEncoder ROI',
     'dnnbrain.brain.algo': 'convolve_hrf',
     'dnnbrain.brain.io': '''extract_brain_activation inside load_brainimg load_mask masked resample_mask same_space
                            save_brainimg unmasked warn_bad_voxels''',
+    'dnnbrain.brain.rsa': 'RSA',
     'dnnbrain.io.fileio': 'StimulusFile ActivationFile MaskFile RoiFile RdmFile',
-    'dnnbrain.utils.util': 'gen_dmask get_frame_time_info normalize',
+    'dnnbrain.utils.util': 'ceiling_RSA gen_dmask get_frame_time_info normalize permutation_RSA',
     'dnnbrain.utils.vggish_input': 'waveform_to_examples wavfile_to_examples',
     'dnnbrain.utils.mel_features': '''frame hertz_to_mel log_mel_spectrogram periodic_hann spectrogram_to_mel_matrix
                                       stft_magnitude''',
-    'dnnbrain.datasets': 'digits simulate_subject',
-    'dnnbrain.viz': 'plot_history plot_layer_maps show_predictions',
+    'dnnbrain.datasets': 'digits fetch_92images simulate_subject',
+    'dnnbrain.viz': 'plot_history plot_layer_maps plot_layer_profile plot_mds plot_rdms show_predictions',
 }
 
 
@@ -52,7 +53,8 @@ def test_public_names(path):
 
 def test_commands_and_launchers_agree():
     assert set(COMMANDS) == {'brain_roi', 'dnn_train', 'dnn_finetune', 'dnn_act', 'dnn_ablation', 'dnn_export',
-                             'dnn_mask', 'dnn_pool', 'dnn_fe', 'db_hrf', 'db_encode', 'db_info'}
+                             'dnn_mask', 'dnn_pool', 'dnn_fe', 'dnn_rsa', 'brain_rsa', 'db_hrf', 'db_encode',
+                             'db_decode', 'db_corr', 'db_topo', 'dnn_probe', 'db_info', 'db_rsa'}
     assert {f.name for f in (ROOT / 'bin').iterdir()} == set(COMMANDS)
     for name, target in COMMANDS.items():
         assert target == f'dnnbrain.cli.{name}:main'

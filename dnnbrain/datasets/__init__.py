@@ -1,6 +1,7 @@
-"""Small real data that need no download, and a simulated brain whose truth is known."""
+"""Small real data, data that are fetched once, and a simulated brain whose truth is known."""
 
 from dnnbrain.datasets.digits import digits
+from dnnbrain.datasets.images92 import fetch_92images
 from dnnbrain.datasets.simulated import simulate_subject
 
-__all__ = ['digits', 'simulate_subject']
+__all__ = ['digits', 'fetch_92images', 'simulate_subject']

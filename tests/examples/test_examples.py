@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -22,10 +23,10 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('examples')
 
 
-def printed(name, folder):
+def printed(name, folder, *more):
     """What an example prints; it must end well and without warnings."""
     # Small networks gain nothing from a second thread, and lose much where other tests want the same cores.
-    done = subprocess.run([sys.executable, EXAMPLES / name, folder], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, EXAMPLES / name, folder, *more], capture_output=True, text=True,
                           env=os.environ | {'OMP_NUM_THREADS': '1'})
     assert done.returncode == 0, done.stderr
     assert 'Warning' not in done.stderr
@@ -111,6 +112,20 @@ def test_rates(folder):
     assert table.loc[['one large rate', 'not pretrained'], 'first epoch'].max() < 0.5
     assert table['test'].drop('frozen').min() > 0.9 > table.loc['frozen', 'last epoch']
     assert width(folder / 'rates.png') > 700
+
+
+@slow
+def test_rsa_92images(folder, small_92images):
+    """On files of the same structure; the numbers of the paper need the real ones."""
+    source, _, (monkey, human), _ = small_92images
+    out = printed('rsa_92images.py', folder / 'rsa', '--data', source, '--random')
+    r, = numbers(r'human against monkey: r = (\S+),', out)
+    assert r == pytest.approx(np.corrcoef(human, monkey)[0, 1], abs=0.001)
+    ends = [float(x) for row in re.findall(r'noise ceiling, \w+: (\S+) to (\S+) ', out) for x in row]
+    assert ends[0] < ends[1] and ends[2] < ends[3]
+    table = pd.read_csv(folder / 'rsa' / 'rsa.csv')
+    assert table['layer'].tolist()[::7] == ['conv1_relu', 'fc3'] and (table['ceiling_upper'].round(3) == ends[3]).all()
+    assert all(width(folder / 'rsa' / f'{name}.png') > 400 for name in ('areas', 'areas_mds', 'rdms', 'profile', 'mds'))
 
 
 def test_a_pretrained_network_that_is_there_is_taken(tmp_path, monkeypatch):
