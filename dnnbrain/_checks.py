@@ -113,6 +113,16 @@ def integers(values, argument: str) -> np.ndarray:
     return array.astype(np.intp)
 
 
+def positive_number(value, argument: str, zero: bool = False) -> float | None:
+    """A number above 0 (or 0, if that is allowed); None stays None."""
+    if value is None:
+        return None
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool | complex | np.complexfloating)
+    if not number or not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise BadValue(f'{argument} must be a {"number from 0" if zero else "positive number"}, not {value!r}')
+    return float(value)
+
+
 def whole_number(value, argument: str) -> int | None:
     """A whole number of Python's own, from numpy's too; None stays None."""
     if value is None:

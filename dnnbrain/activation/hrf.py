@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dnnbrain._checks import BadValue, choice
+from dnnbrain._checks import BadType, BadValue, choice
 from dnnbrain.activation.products import finite
 from dnnbrain.io.act_h5 import DiskLayer
 
@@ -45,7 +45,7 @@ def hrf_matrix(onsets, durations, n_vol: int, tr: float, model: str = 'spm', ops
     """
     onsets, durations = _events(onsets, durations)
     choice('model', model, MODELS)
-    if not (tr > 0 and math.isfinite(tr)) or n_vol < 2:
+    if not isinstance(tr, int | float | np.number) or not (tr > 0 and math.isfinite(tr)) or n_vol < 2:
         raise BadValue(f'tr must be above 0 s and n_vol at least 2, not {tr} and {n_vol}')
     if ops < 1:
         raise BadValue(f'ops must be at least 1 point, not {ops}')
@@ -136,7 +136,10 @@ def _rows(source, rows: np.ndarray) -> np.ndarray:
 
 
 def _events(onsets, durations) -> tuple[np.ndarray, np.ndarray]:
-    onsets, durations = np.asarray(onsets, dtype=float), np.asarray(durations, dtype=float)
+    try:
+        onsets, durations = np.asarray(onsets, dtype=float), np.asarray(durations, dtype=float)
+    except (TypeError, ValueError):
+        raise BadType('onsets and durations must be numbers of seconds') from None
     if onsets.shape != durations.shape or onsets.ndim != 1:
         raise BadValue(f'each event needs an onset and a duration, not {onsets.shape} and {durations.shape}')
     if not (np.isfinite(onsets).all() and np.isfinite(durations).all() and (durations >= 0).all()):

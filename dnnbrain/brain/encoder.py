@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +12,7 @@ from dnnbrain._checks import BadValue
 from dnnbrain.activation.activation import Activation
 from dnnbrain.brain.io import warn_bad_voxels
 from dnnbrain.brain.profile import roi_profile
-from dnnbrain.brain.time_series import as_hrf, blocks_of_time, of_stimuli
+from dnnbrain.brain.time_series import TimeBlocks, as_hrf, blocks_of_time, of_stimuli, response_span
 from dnnbrain.mapping.all_layers import map_layers
 from dnnbrain.mapping.crossval import repeated
 from dnnbrain.mapping.inference.ceiling import noise_ceiling
@@ -44,7 +45,8 @@ class BrainEncoder(Mapper):
     hrf : ndarray of shape (n_vol, n_event), or (onsets, durations, tr) or (onsets, durations, tr, model), optional
         Volumes are points in time: how much of each event is in each of them, or its times in seconds and
         'spm' (default) or 'glover'. Folds are then whole runs (`groups`); without groups, as many contiguous
-        blocks of volumes as `cv` says, for neighbouring volumes answer the same events.
+        blocks of volumes as `cv` says, for neighbouring volumes answer the same events; those next to the block
+        that is held out, for as long as a response lasts, train no model.
     rng : int or None
         Seed of folds and permutations.
     **settings
@@ -112,9 +114,9 @@ class BrainEncoder(Mapper):
         same = None if self.hrf is not None else same_stimulus(dnn_activ, self.stim_ids)
         design = {'rows': rows} if self.hrf is None else {'hrf': of_stimuli(self.hrf, rows, len(dnn_activ))}
         warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
-        return map_layers(dnn_activ, self.brain_activ, self.mapping, iter_axis, groups=self._groups(same), **design,
-                          n_perm=n_perm, within=within, together=same, predictions=predictions, models=models,
-                          verb='encoding')
+        mapping, groups = self._folds(same)
+        return map_layers(dnn_activ, self.brain_activ, mapping, iter_axis, groups=groups, **design, n_perm=n_perm,
+                          within=within, together=same, predictions=predictions, models=models, verb='encoding')
 
     def encode_behavior(self, beh) -> dict[str, np.ndarray]:
         """Score every voxel under behavioural or stimulus variables.
@@ -130,16 +132,16 @@ class BrainEncoder(Mapper):
             score (n_meas, n_fold) and model (n_meas,) as in `encode_dnn`; 'uv': location (n_meas,), column of
             `beh` from 1, 0 for none.
         """
-        beh, n_row = np.asarray(beh, dtype=np.float64), len(self.brain_activ)
-        n_row = n_row if self.hrf is None else self.hrf.shape[1]
-        if beh.ndim != 2 or len(beh) != n_row:
+        n_row = len(self.brain_activ) if self.hrf is None else self.hrf.shape[1]
+        beh = as_table(beh, 'behaviour', f'({n_row}, n_beh)').astype(np.float64)
+        if len(beh) != n_row:
             raise BadValue(f'behaviour must have shape ({n_row}, n_beh), not {beh.shape}')
         if not np.isfinite(beh).all():
             raise BadValue('behaviour holds NaN or infinite values; leave those rows out')
         warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
         same = None if self.hrf is not None else repeated(self.stim_ids)
-        return map_tables(self.mapping, beh if self.hrf is None else self.hrf @ beh, self.brain_activ,
-                          self._groups(same))
+        mapping, groups = self._folds(same)
+        return map_tables(mapping, beh if self.hrf is None else self.hrf @ beh, self.brain_activ, groups)
 
     def noise_ceiling(self, scoring: str | None = None, n_trial: float | None = 1) -> np.ndarray:
         """How well a perfect model could score each voxel, (n_meas,), from repeats of stimuli.
@@ -181,8 +183,10 @@ class BrainEncoder(Mapper):
             raise BadValue(f'scoring must be one of {", ".join(SCORINGS)} here, not {scoring!r}')
         return scoring
 
-    def _groups(self, same: np.ndarray | None):
-        """What no fold may split."""
-        if self.groups is None and self.hrf is not None:
-            return blocks_of_time(len(self.brain_activ), self.mapping.cv)
-        return self.fold_groups(same)
+    def _folds(self, same: np.ndarray | None) -> tuple:
+        """The mapping with its folds, and what none of them may split."""
+        if self.groups is not None or self.hrf is None or self.mapping.estimator_type == 'correlation':
+            return self.mapping, self.fold_groups(same)
+        mapping, groups = copy.copy(self.mapping), blocks_of_time(len(self.brain_activ), self.mapping.cv)
+        mapping.cv = TimeBlocks(mapping.cv, response_span(self.hrf), mapping.rng)
+        return mapping, groups

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
 
 from dnnbrain._checks import BadValue, choice
 from dnnbrain.activation.hrf import hrf_matrix
 
 RESPONSES = ('spm', 'glover')
+FELT = 0.1                      # of its peak, above which a response counts as going on
 
 
 def as_hrf(hrf, n_vol: int) -> np.ndarray:
@@ -53,3 +55,40 @@ def blocks_of_time(n_vol: int, cv) -> np.ndarray:
     if cv > n_vol:
         raise BadValue(f'cv must not be above the number of volumes ({n_vol}), not {cv}')
     return np.arange(n_vol) * cv // n_vol
+
+
+def response_span(hrf: np.ndarray) -> int:
+    """For how many volumes the response to an event lasts above a tenth of its peak, the median of all events."""
+    felt = np.abs(hrf) > FELT * np.abs(hrf).max(axis=0, initial=0)
+    first, last = felt.argmax(axis=0), len(felt) - 1 - felt[::-1].argmax(axis=0)
+    there = felt.any(axis=0)
+    return int(np.median((last - first + 1)[there])) if there.any() else 0
+
+
+class TimeBlocks:
+    """Folds that are stretches of time, without the training volumes next to the one held out.
+
+    Neighbouring volumes hold the same responses and the same slow noise: a model trained on one predicts the noise of
+    the other.
+
+    Parameters
+    ----------
+    n_fold : int
+    gap : int
+        Volumes on either side of a held-out stretch that train no model.
+    rng : int
+        Seed of the order of folds.
+    """
+
+    def __init__(self, n_fold: int, gap: int, rng: int):
+        self.gap, self._folds = gap, GroupKFold(n_fold, shuffle=True, random_state=rng)
+
+    def split(self, X, y, groups):
+        """(train rows, test rows) of each fold; `groups` are `blocks_of_time`."""
+        for train, test in self._folds.split(X, y, groups):
+            distance = np.abs(train - np.clip(train, test.min(), test.max()))
+            kept = train[distance > self.gap]
+            if not len(kept):
+                raise ValueError(f'a response lasts {self.gap} volumes, which leaves no volume to train on; take fewer '
+                                 'folds, or give runs as groups')
+            yield kept, test

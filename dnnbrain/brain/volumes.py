@@ -20,6 +20,8 @@ SECONDS = {'sec': 1.0, 'msec': 1e-3, 'usec': 1e-6}
 def read(image) -> tuple[np.ndarray, object]:
     """Values (n_vol, x, y, z) and the header of an image of nibabel."""
     data = np.asanyarray(image.dataobj)
+    if data.dtype.kind not in 'iufb':
+        raise BadValue(f'its voxels must be numbers, not colours or complex ({data.dtype})')
     if data.ndim not in (3, 4):
         raise BadValue(f'it must be 3-D or 4-D, not of shape {data.shape}')
     header = image.header.copy()

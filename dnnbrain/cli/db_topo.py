@@ -33,7 +33,7 @@ def main(act, layer, chn, dmask, resp, bmask, resample, roi, stim, group, hrf, t
 
     from dnnbrain.brain.responses import Responses
     from dnnbrain.brain.results import write_positions
-    from dnnbrain.brain.time_series import as_hrf, blocks_of_time, of_stimuli
+    from dnnbrain.brain.time_series import TimeBlocks, as_hrf, blocks_of_time, of_stimuli, response_span
     from dnnbrain.mapping.crossval import warn_of_split_repeats
     from dnnbrain.mapping.mapper import joined, same_stimulus
     from dnnbrain.mapping.topography import best_positions
@@ -45,7 +45,7 @@ def main(act, layer, chn, dmask, resp, bmask, resample, roi, stim, group, hrf, t
     if hrf:
         matrix = as_hrf(events, n_vol)
         rows = {'hrf': of_stimuli(matrix, joined(activation, ids, matrix.shape[1], 'brain', 'events'), len(activation))}
-        groups = blocks_of_time(n_vol, cv)
+        groups, cv = blocks_of_time(n_vol, cv), TimeBlocks(cv, response_span(matrix), seed)
     else:
         rows = {'rows': joined(activation, ids, n_vol, 'brain', 'volumes')}
         groups = same_stimulus(activation, ids) if groups is None else groups

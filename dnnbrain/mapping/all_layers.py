@@ -20,10 +20,11 @@ from dnnbrain.mapping.kernel import LayerKernels, centred
 from dnnbrain.mapping.mapper import Mapping
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.mapping.scoring import SCORINGS, varies
-from dnnbrain.mapping.tables import ITER_AXES, n_iterations
+from dnnbrain.mapping.tables import ITER_AXES, n_iterations, n_units
 
 log = logging.getLogger(__name__)
 PREDICTION_BYTES = 2 ** 33
+MODEL_BYTES = 2 ** 33
 
 
 def map_layers(activ: Activation, Y, mapping: Mapping, iter_axis: str | None = None, *, rows=None, groups=None,
@@ -72,6 +73,8 @@ def map_layers(activ: Activation, Y, mapping: Mapping, iter_axis: str | None = N
     if n_perm:
         row_orders(len(Y), 1, within, together)             # a sentence if nothing may be exchanged
     extra = _fold_numbers(activ, Y, mapping, iter_axis, groups) if predictions else {}
+    if models and iter_axis is not None and isinstance(mapping, MultivariateMapping):
+        _check_models(activ, Y, iter_axis)
     if isinstance(mapping, BandedMapping):
         return banded_layers(activ, Y, mapping, iter_axis, rows, groups, hrf)
     if mapping.estimator_type == 'correlation':
@@ -178,6 +181,16 @@ def _fold_numbers(activ: Activation, Y: np.ndarray, mapping: Mapping, iter_axis,
                        'layers or targets at a time')
     splits = MultivariateMapping('glm', mapping.cv, rng=mapping.rng).splits(len(Y), groups)
     return {'fold': fold_numbers(splits, len(Y))}
+
+
+def _check_models(activ: Activation, Y: np.ndarray, iter_axis: str) -> None:
+    """Refuse models of so many iterations that they would fill the memory."""
+    shapes = [activ.shape(layer) for layer in activ.layers]
+    need = 8 * Y.shape[1] * sum(n_iterations(shape, iter_axis) * min(len(Y), n_units(shape, iter_axis))
+                                for shape in shapes)
+    if need > MODEL_BYTES:
+        raise BadValue(f'models of all iterations need {need / 2 ** 30:.0f} GB; give models=False, or take fewer '
+                       'layers or targets at a time')
 
 
 def _mean(score: np.ndarray) -> float:

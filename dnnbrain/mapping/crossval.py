@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadValue, whole_number
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -59,6 +60,30 @@ def folds(n: int, cv=5, groups=None, rng: int | None = 0, labels=None) -> list[S
             raise BadValue(f'{type(cv).__name__} puts group {shared[0]} (a run, or a repeated stimulus) on both sides '
                            'of a fold; use a number of folds, or a splitter that honours groups such as GroupKFold')
     return splits
+
+
+def steady(cv, rng: int | None) -> tuple:
+    """Folds and seed that are drawn once where they would be drawn anew at each use: all layers then share them.
+
+    Returns
+    -------
+    cv : int or sklearn splitter
+        A copy with a seed, of a splitter that has none of its own.
+    rng : int
+
+    Raises
+    ------
+    BadType, BadValue
+        `rng` is not a seed.
+    """
+    if whole_number(rng, 'rng') is not None and not 0 <= rng < 2 ** 32:
+        raise BadValue(f'rng must be a seed from 0 to {2 ** 32 - 1}, or None, not {rng}')
+    drawn = int(np.random.SeedSequence().generate_state(1)[0])
+    state = getattr(cv, 'random_state', 0)
+    if state is None or isinstance(state, np.random.RandomState):
+        cv = copy.copy(cv)
+        cv.random_state = drawn if state is None else int(copy.deepcopy(state).randint(2 ** 31))
+    return cv, drawn if rng is None else int(rng)
 
 
 def inner_folds(n: int, cv: int, groups=None, rng: int | None = 0) -> list[Split]:

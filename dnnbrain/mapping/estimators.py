@@ -11,7 +11,7 @@ from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
 
-from dnnbrain._checks import BadType, BadValue, choice
+from dnnbrain._checks import BadType, BadValue, choice, positive_number
 from dnnbrain.mapping.crossval import inner_folds
 from dnnbrain.mapping.latent import fit_classifier, fit_pls
 from dnnbrain.mapping.primal import PrimalModel, fit_least_squares_primal, fit_ridge_primal
@@ -45,9 +45,7 @@ class EstimatorSettings:
         if self.alphas is not None:
             as_alphas(self.alphas, 1.0)
         for name in ('alpha', 'C'):
-            value = getattr(self, name)
-            if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):
-                raise BadValue(f'{name} must be a positive number, not {value!r}')
+            positive_number(getattr(self, name), name)
         if not isinstance(self.inner_cv, int | np.integer) or self.inner_cv < 2:
             raise BadValue(f'inner_cv must be a number of folds from 2, not {self.inner_cv!r}')
         if not isinstance(self.n_components, int | np.integer) or self.n_components < 1:

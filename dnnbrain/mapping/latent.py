@@ -18,7 +18,6 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from dnnbrain._checks import BadValue
 from dnnbrain.mapping.ridge import DualModel, decomposed
 
 
@@ -54,11 +53,14 @@ def coordinates(K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_pls(K: np.ndarray, Y: np.ndarray, n_components: int) -> DualModel:
-    """Partial least squares as scikit-learn's ``PLSRegression``; its scaling of units is that of the kernel."""
+    """Partial least squares as scikit-learn's ``PLSRegression``; its scaling of units is that of the kernel.
+
+    As many components as the stimuli have dimensions, where these are fewer.
+    """
     T, B = coordinates(K)
-    if not 1 <= n_components <= T.shape[1]:
-        raise BadValue(f'n_components must be from 1 to {T.shape[1]}, the rank of the training stimuli, '
-                       f'not {n_components}')
+    if not T.any():                                                     # units that never vary predict the mean
+        return DualModel(np.zeros(Y.shape), Y.mean(axis=0), np.zeros(Y.shape[1]))
+    n_components = min(n_components, T.shape[1])                        # more would find nothing that is left
     mean, scale = Y.mean(axis=0), Y.std(axis=0, ddof=1)
     scale = np.where(scale > 0, scale, 1.0)
     with warnings.catch_warnings():
@@ -68,7 +70,9 @@ def fit_pls(K: np.ndarray, Y: np.ndarray, n_components: int) -> DualModel:
 
 
 def fit_classifier(K: np.ndarray, labels: np.ndarray, classifier) -> ClassModel:
-    """A clone of a linear classifier, with coef_, intercept_ and classes_, fitted on kernels."""
+    """A clone of a linear classifier (coef_, intercept_, classes_) fitted on kernels; a sole class is the answer."""
+    if (labels == labels[0]).all():                                     # a rare class may be missing from a fold
+        return ClassModel(DualModel(np.zeros((len(K), 1)), np.zeros(1), np.zeros(1)), labels[:1], False)
     T, B = coordinates(K)
     model = clone(classifier).fit(T, labels)
     return ClassModel(_dual(K, B, model.coef_.T, model.intercept_, 0.0), model.classes_, isinstance(model, SVC))

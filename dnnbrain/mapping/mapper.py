@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from dnnbrain._checks import BadType, BadValue, choice, listing
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.banded import BandedMapping
-from dnnbrain.mapping.crossval import repeated, warn_of_split_repeats
+from dnnbrain.mapping.crossval import repeated, steady, warn_of_split_repeats
 from dnnbrain.mapping.estimators import NAMES
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.mapping.single_unit.univariate import TYPES, UnivariateMapping
@@ -34,8 +35,7 @@ class Mapper:
     """Holds how to map; what is mapped comes with its children."""
 
     def __init__(self, stim_ids=None, groups=None, rng: int | None = 0, settings: dict | None = None):
-        self.stim_ids = None if stim_ids is None else np.asarray(stim_ids)
-        self.groups = None if groups is None else np.asarray(groups)
+        self.stim_ids, self.groups = as_column(stim_ids, 'stim_ids'), as_column(groups, 'groups')
         self._settings = {'rng': rng} | (settings or {})
         self.map_type = self.mapping = None
 
@@ -101,6 +101,7 @@ def make_mapping(map_type: str, estimator, cv=5, scoring=None, **settings) -> Ma
     if wrong:
         raise BadValue(f'{estimator!r} of map_type {map_type!r} has no setting {listing(wrong)}; it has '
                        f'{listing(sorted(SETTINGS[kind]))}')
+    cv, given['rng'] = steady(cv, given.get('rng', 0))
     return MAKERS[kind](estimator, cv, scoring, **given)
 
 
@@ -111,6 +112,19 @@ def _kind(map_type, estimator) -> str:
     return 'banded' if isinstance(estimator, str) and estimator == 'banded' else map_type
 
 
+def as_column(values, name: str) -> np.ndarray | None:
+    """Names or numbers of rows, one axis and nothing missing; None stays None."""
+    if values is None:
+        return None
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise BadValue(f'{name} must be a list with an entry for each row, not of shape {values.shape}')
+    missing = int(pd.isna(values).sum())
+    if missing:
+        raise BadValue(f'{name} has no entry for {missing} rows; leave these rows out')
+    return values
+
+
 def as_table(values, name: str, shape: str) -> np.ndarray:
     """Numbers with two axes, or a sentence that says what they should be."""
     values = np.asarray(values)
@@ -118,6 +132,8 @@ def as_table(values, name: str, shape: str) -> np.ndarray:
         raise BadValue(f'{name} must have shape {shape}, not {values.shape}')
     if values.dtype.kind not in 'biuf':
         raise BadType(f'{name} must be numbers, not {values.dtype}')
+    if not values.size:
+        raise BadValue(f'{name} is empty, of shape {values.shape}')
     return values
 
 
@@ -136,6 +152,8 @@ def joined(activ: Activation, stim_ids, n_row: int, table: str, rows: str) -> np
     BadValue
         Numbers differ, or an ID is not among the activations.
     """
+    if not isinstance(activ, Activation):
+        raise BadType(f'dnn_activ must be an Activation, not {type(activ).__name__}')
     n_stim = len(activ)
     if stim_ids is not None and len(stim_ids) != n_row:
         raise BadValue(f'{len(stim_ids)} stim_ids came for {n_row} {rows}')
@@ -145,6 +163,8 @@ def joined(activ: Activation, stim_ids, n_row: int, table: str, rows: str) -> np
                            'stim_ids to join them')
         log.info('stimuli and %s are joined by their order, for lack of IDs', rows)
         return np.arange(n_row)
+    if np.array_equal(np.asarray(stim_ids, str), np.asarray(activ.stim_ids, str)):
+        return np.arange(n_row)                                 # repeats that were presented anew stay themselves
     place = {str(name): row for row, name in enumerate(activ.stim_ids)}
     missing = [str(name) for name in stim_ids if str(name) not in place]
     if missing:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadValue, positive_number
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.crossval import Split, folds
 from dnnbrain.mapping.estimators import (
@@ -77,7 +77,7 @@ class MultivariateMapping:
                  inner_cv: int = 5, alpha: float = 1.0, n_components: int = 2, C: float | None = None,
                  rng: int | None = 0, max_bytes: int = 2 ** 31):
         self.settings = EstimatorSettings(alphas, inner_cv, alpha, n_components, C, rng)
-        self.standardise, self.rng, self.max_bytes = bool(standardise), rng, max_bytes
+        self.standardise, self.rng, self.max_bytes = bool(standardise), rng, positive_number(max_bytes, 'max_bytes')
         self.estimator, self.estimator_type = None, None
         self.set_cv(cv)
         if estimator is not None:
@@ -145,6 +145,8 @@ class MultivariateMapping:
         good = np.flatnonzero(varies(Y))
         columns = [good] if takes_many_targets(self.estimator) else good[:, None]
         splits = self.splits(len(Y), groups)
+        for train, _ in splits if self.estimator == 'ridge' else ():
+            self.settings.inner(len(train), _some(groups, train))       # a sentence before the layer is read
         return [Job(own, splits) for own in columns if len(own)]
 
     def splits(self, n: int, groups=None, labels=None) -> list[Split]:
@@ -162,6 +164,10 @@ class MultivariateMapping:
         shape : (n_row, n_unit)
         """
         standardise = self.standardise or self.estimator == 'pls'
+        most = min(shape[1], *(len(train) - 1 for job in jobs for train, _ in job.splits))
+        if self.estimator == 'pls' and self.settings.n_components > most:
+            raise BadValue(f'n_components must be from 1 to {most}, the number of units or of training stimuli less '
+                           f'one, not {self.settings.n_components}')
         if self._on_units(*shape):
             return gather_table(blocks, layer, shape, self.max_bytes, design, standardise)
         trains = [train for job in jobs for train, _ in job.splits] if standardise else None
@@ -222,7 +228,7 @@ class MultivariateMapping:
 
     def record(self) -> dict:
         """Settings that a file can keep."""
-        cv = self.cv if isinstance(self.cv, int) else type(self.cv).__name__
+        cv = int(self.cv) if isinstance(self.cv, int | np.integer) else type(self.cv).__name__
         scoring = self.scoring if isinstance(self.scoring, str) else getattr(self.scoring, '__name__', 'callable')
         return {'estimator': self.name, 'cv': cv, 'scoring': scoring, 'standardise': self.standardise,
                 **asdict(self.settings), 'alphas': None if self.settings.alphas is None else

@@ -123,7 +123,7 @@ def best_positions(activ: Activation, Y, layers: Sequence[str] | None = None, mo
     good = varies(Y)
     if not good.any():
         raise BadValue('no target varies; there is nothing to predict')
-    own = (Y[:, good] - Y[:, good].mean(axis=0)).astype(np.float32)
+    own = ((Y[:, good] - Y[:, good].mean(axis=0)) / Y[:, good].std(axis=0)).astype(np.float32)
     if model == 'corr':
         found = _units(activ, layers, own, splits, design)
     else:

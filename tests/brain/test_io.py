@@ -276,6 +276,13 @@ def test_surfaces_without_values(tmp_path, rng):
             load_brainimg(tmp_path / f'{name}.gii')
 
 
+@pytest.mark.parametrize('dtype', [np.complex64, np.dtype([('R', 'u1'), ('G', 'u1'), ('B', 'u1')])])
+def test_volumes_that_are_not_numbers(dtype, tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), dtype), np.eye(4)), tmp_path / 'x.nii')
+    with pytest.raises(BadValue, match="x.nii' cannot be used: its voxels must be numbers, not colours or complex"):
+        load_brainimg(tmp_path / 'x.nii', ismask=True)
+
+
 def test_connectivity_is_refused(tmp_path, brain_axis):
     nib.save(Cifti2Image(np.zeros((36, 36), np.float32), (brain_axis, brain_axis)), tmp_path / 'x.dconn.nii')
     with pytest.raises(BadValue, match='must hold maps of vertices and voxels .*BrainModelAxis and BrainModelAxis'):

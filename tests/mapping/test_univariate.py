@@ -297,8 +297,8 @@ def test_scores_of_sklearn_and_of_the_user(data, labelled):
     ({'cv': 'five'}, 'sklearn splitter'), ({'scoring': 'corelation'}, "did you mean 'correlation'"),
     ({'scoring': 3}, 'a name or a function'), ({'scoring': 'roc_auc'}, 'cannot be told from the predictions'),
     ({'estimator': 'svc', 'scoring': 'r2'}, 'a classifier predicts labels'), ({'selection': 'best'}, 'nested'),
-    ({'inner_cv': 1}, 'at least 2'), ({'n_perm': -1}, 'not negative'), ({'alpha': -1}, 'alpha must not be negative'),
-    ({'C': 0}, 'C must be above 0'),
+    ({'inner_cv': 1}, 'at least 2'), ({'n_perm': -1}, 'not negative'), ({'alpha': -1}, 'alpha must be a number from 0'),
+    ({'C': 0}, 'C must be a positive number'),
 ])
 def test_settings_that_cannot_be(change, says):
     with pytest.raises(BadInput, match=says):

@@ -21,7 +21,7 @@ from dnnbrain.mapping.crossval import Split
 from dnnbrain.mapping.inference.exchange import row_orders
 from dnnbrain.mapping.inference.refit import Refit, quick_scores
 from dnnbrain.mapping.inference.tally import TAILS, PermutationTest, Tally, p_of_max
-from dnnbrain.mapping.ridge import default_alphas
+from dnnbrain.mapping.ridge import default_alphas, deviations
 from dnnbrain.mapping.scoring import SCORINGS, varies
 
 _BLOCK_BYTES = 2 ** 28
@@ -196,5 +196,6 @@ def _check_splits(splits, n: int) -> None:
 
 
 def _single(values: np.ndarray, origin: np.ndarray | None = None) -> np.ndarray:
-    """Float32 after subtracting the mean (of `origin`), so that an offset costs no precision."""
-    return (values - (values if origin is None else origin).mean(axis=0, dtype=np.float64)).astype(np.float32)
+    """Float32 after taking out the mean and scale (of `origin`), so that neither offset nor unit costs precision."""
+    origin = (values if origin is None else origin).astype(np.float64, copy=False)
+    return ((values - origin.mean(axis=0)) / deviations(origin)).astype(np.float32)

@@ -22,7 +22,9 @@ class Refit:
     """
 
     def __init__(self, K: np.ndarray, splits: Sequence[Split], alphas: np.ndarray, scoring: str):
-        self.alphas, self.scoring = alphas, scoring
+        size = np.trace(K) / len(K) - K.mean()              # in units of the mean eigenvalue nothing leaves float32
+        size = size if size > 0 else 1.0
+        self.alphas, self.scoring, K = alphas / size, scoring, K / size
         self.folds = [(*split, *self._prepared(K, *split)) for split in splits]
 
     def scores(self, Y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

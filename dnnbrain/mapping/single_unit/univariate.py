@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import confusion_matrix
 
-from dnnbrain._checks import BadType, BadValue, choice, whole_number
+from dnnbrain._checks import BadType, BadValue, choice, positive_number, whole_number
 from dnnbrain.mapping.crossval import Split, folds
 from dnnbrain.mapping.scorers import DEFAULTS, known_scoring, scorer
 from dnnbrain.mapping.single_unit.any_estimator import AnyEstimator
@@ -18,7 +18,7 @@ from dnnbrain.mapping.single_unit.linear_svc import PairwiseSVC
 from dnnbrain.mapping.single_unit.logistic import Logistic
 from dnnbrain.mapping.single_unit.one_predictor import HELD_OUT, Line, LineModel
 from dnnbrain.mapping.single_unit.unit_search import Blocks, Search, fit_chosen, inner_folds, run
-from dnnbrain.mapping.targets import labels, measures, scored, spread
+from dnnbrain.mapping.targets import among_all, labels, measures, scored
 
 TYPES = {'corr': 'correlation', 'glm': 'regressor', 'lasso': 'regressor', 'lrc': 'classifier', 'svc': 'classifier'}
 SELECTIONS = ('nested', 'in_sample')
@@ -68,9 +68,8 @@ class UnivariateMapping:
         self.inner_cv, self.n_perm = whole_number(inner_cv, 'inner_cv'), whole_number(n_perm, 'n_perm')
         if self.inner_cv < 2 or self.n_perm < 0:
             raise BadValue(f'inner_cv must be at least 2 and n_perm not negative, not {inner_cv} and {n_perm}')
-        if not alpha >= 0 or (C is not None and not C > 0):
-            raise BadValue(f'alpha must not be negative and C must be above 0, not {alpha} and {C}')
-        self.alpha, self.C, self.rng, self.n_jobs = alpha, C, rng, n_jobs
+        self.alpha, self.C = positive_number(alpha, 'alpha', zero=True), positive_number(C, 'C')
+        self.rng, self.n_jobs = rng, whole_number(n_jobs, 'n_jobs')
         self.estimator = self.estimator_type = self.scoring = None
         self.set_cv(cv)
         self.set_scoring(scoring)
@@ -170,7 +169,7 @@ class UnivariateMapping:
         if good.any():
             part = best_correlation(blocks, Y[:, good], self.n_perm, within, together, self.rng)
         chance = part.pop('null_max', np.zeros(self.n_perm))
-        result = {key: spread(value, good, -1 if key == 'location' else np.nan) for key, value in part.items()}
+        result = {key: among_all(value, good, -1 if key == 'location' else np.nan) for key, value in part.items()}
         return result | {'null_max': chance} if self.n_perm else result
 
     def _regress(self, blocks, Y: np.ndarray, groups, predictions: bool = False) -> dict:
@@ -210,7 +209,7 @@ class UnivariateMapping:
         n_fold = parts[0]['score'].shape[1] if parts else len(folds(len(Y), self.cv, groups, self.rng))
         shapes = {'score': (np.nan, n_fold), 'location': (-1,), 'model': (None,), 'conf_m': (None, n_fold),
                   'fold_location': (-1, n_fold)}
-        return {key: spread(np.concatenate([part[key] for part in parts] or [[]]), good, *shape)
+        return {key: among_all(np.concatenate([part[key] for part in parts] or [[]]), good, *shape)
                 for key, shape in shapes.items()}
 
     def _classified(self, learner, score, y: np.ndarray, splits: list[Split], searches: list[Search]) -> dict:
@@ -229,8 +228,8 @@ class UnivariateMapping:
         chosen = np.stack([search.location for search in self._of_folds(searches, splits)], axis=1)
         last = searches[-1].location
         models = np.fromiter((model if unit >= 0 else None for model, unit in zip(models, last, strict=True)), object)
-        return {'score': spread(scores, good, np.nan, len(splits)), 'location': spread(last, good, -1),
-                'model': spread(models, good, None), 'fold_location': spread(chosen, good, -1, len(splits))}
+        return {'score': among_all(scores, good, np.nan, len(splits)), 'location': among_all(last, good, -1),
+                'model': among_all(models, good, None), 'fold_location': among_all(chosen, good, -1, len(splits))}
 
     def _whole(self, learner, search: Search) -> list:
         """The models of all samples; a unit that the lasso does not use was not found."""
