@@ -23,7 +23,7 @@ from dnnbrain.mapping.crossval import Split, folds, inner_folds
 from dnnbrain.mapping.engine import as_design, as_targets
 from dnnbrain.mapping.kernel import LayerKernels, gather_kernels
 from dnnbrain.mapping.models import BandedModel, LayerModel
-from dnnbrain.mapping.ridge import RELATIVE_ALPHAS, as_alphas, spread, target_batch
+from dnnbrain.mapping.ridge import RELATIVE_ALPHAS, as_alphas, deviations, target_batch
 from dnnbrain.mapping.scorers import known_scoring, scorer
 from dnnbrain.mapping.scoring import varies
 
@@ -68,7 +68,7 @@ def fit_banded(Ks: np.ndarray, Y: np.ndarray, alphas=None, n_iter=30, inner: lis
     alphas = RELATIVE_ALPHAS if alphas is None else as_alphas(alphas, 1.0)
     batch = target_batch(len(alphas), Ks.shape[1])
     set_backend('numpy')
-    weights, scale = n_iter if len(Ks) > 1 else np.ones((1, 1)), spread(Y)
+    weights, scale = n_iter if len(Ks) > 1 else np.ones((1, 1)), deviations(Y)
     deltas, dual, _, intercept = solve_multiple_kernel_ridge_random_search(
         Ks / sizes[:, None, None], Y / scale, n_iter=weights, alphas=alphas, cv=check_cv(inner), fit_intercept=True,
         return_weights='dual', random_state=rng, n_targets_batch=batch, progress_bar=False)

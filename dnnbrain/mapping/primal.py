@@ -13,7 +13,7 @@ from himalaya.ridge import solve_ridge_cv_svd
 from sklearn.model_selection import check_cv
 
 from dnnbrain.mapping.crossval import Split
-from dnnbrain.mapping.ridge import as_alphas, spread, target_batch
+from dnnbrain.mapping.ridge import as_alphas, deviations, target_batch
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def fit_ridge_primal(X: np.ndarray, Y: np.ndarray, alphas=None, inner: list[Spli
         coef, alpha = _solved(X, Y, alphas[0]), np.full(Y.shape[1], alphas[0])
     else:
         set_backend('numpy')
-        scale = spread(Y)
+        scale = deviations(Y)
         alpha, coef, _, _ = solve_ridge_cv_svd(X, Y / scale, alphas=alphas, cv=check_cv(inner), fit_intercept=True,
                                                warn=False, n_targets_batch=target_batch(len(alphas), len(X)))
         coef = coef * scale

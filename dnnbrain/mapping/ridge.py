@@ -121,7 +121,7 @@ def _inner_parts(K: np.ndarray, alphas: np.ndarray, inner: list[Split]) -> Itera
 
 def _held_out_errors(inner: Iterable, Y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
     """Squared errors over inner folds in units of variance, (n_alpha, n_target); of equals the larger penalty wins."""
-    errors, n_fold, scale = np.zeros((len(alphas), Y.shape[1])), 0, spread(Y)
+    errors, n_fold, scale = np.zeros((len(alphas), Y.shape[1])), 0, deviations(Y)
     for train, test, predict in inner:
         n_fold += 1
         for part in _batches(Y):
@@ -133,7 +133,7 @@ def _held_out_errors(inner: Iterable, Y: np.ndarray, alphas: np.ndarray) -> np.n
     return errors / n_fold - 1e-10 * np.log(alphas)[:, None]
 
 
-def spread(Y: np.ndarray) -> np.ndarray:
+def deviations(Y: np.ndarray) -> np.ndarray:
     """Standard deviations of targets, 1 for constant ones: in these units penalties are told apart at any scale."""
     scale = Y.std(axis=0)
     return np.where(scale > 0, scale, 1.0)

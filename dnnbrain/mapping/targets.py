@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dnnbrain._checks import BadType, BadValue
-from dnnbrain.mapping.scorers import Scorer
+from dnnbrain.mapping.scorers import Scorer, one_each
 from dnnbrain.mapping.scoring import varies
 
 
@@ -32,11 +32,11 @@ def scored(found: np.ndarray, score: Scorer, truth: np.ndarray, predicted: np.nd
     found = found & varies(truth)
     values = np.full(len(found), np.nan)
     if found.any():
-        values[found] = score(truth[:, found], predicted[:, found])
+        values[found] = one_each(score(truth[:, found], predicted[:, found]), int(found.sum()))
     return values
 
 
-def spread(values: np.ndarray, good: np.ndarray, fill, *rest: int) -> np.ndarray:
+def among_all(values: np.ndarray, good: np.ndarray, fill, *rest: int) -> np.ndarray:
     """Values of the good targets among all, (n_target, *rest); `fill` is NaN, -1 or None for the others."""
     dtype = object if fill is None else np.intp if fill == -1 else np.float64
     whole = np.full((len(good), *rest), fill, dtype=dtype)
