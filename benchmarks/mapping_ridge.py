@@ -124,7 +124,7 @@ def ridge(rounds: int = 3, sizes: dict[str, int] = SIZES) -> None:
 
 
 def growth(picture: Path, middle: dict[str, int] = MIDDLE, steps: dict[str, list[int]] = GROWTH) -> None:
-    """A table and a plot of seconds against each size, the other two held."""
+    """A table and a plot of seconds (medians of three) against each size, the other two held."""
     import matplotlib
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
@@ -134,7 +134,7 @@ def growth(picture: Path, middle: dict[str, int] = MIDDLE, steps: dict[str, list
         for value in values:
             with tempfile.TemporaryDirectory() as name:
                 make(Path(name), **middle | {size: value})
-                seconds.append(measure('disk', Path(name))[0])
+                seconds.append(statistics.median(measure('disk', Path(name))[0] for _ in range(3)))
             print(f'{size:8}{value:8,}{seconds[-1]:8.2f} s')
         held = ', '.join(f'{key} {value:,}' for key, value in middle.items() if key != size)
         axis.loglog(values, seconds, 'o-', color='#2a6f97')

@@ -58,10 +58,10 @@ def brain_rdm(responses, metric: str = 'euclidean', conditions=None, zscore: boo
               for key, values in tables.items()}
     if not tables:
         raise BadValue('responses hold no region')
-    lengths = {len(values) for values in tables.values()}
-    if len(lengths) > 1 or any(values.ndim != 2 for values in tables.values()):
-        raise BadValue('responses of regions must have shape (n_vol, n_meas) with the same number of volumes')
-    plan = checked(lengths.pop(), metric, conditions, runs, p, shrinkage)
+    lengths = {values.shape[:1] for values in tables.values()}
+    if len(lengths) > 1 or any(values.ndim != 2 or values.dtype.kind not in 'iufb' for values in tables.values()):
+        raise BadValue('responses of regions must be numbers of shape (n_vol, n_meas) with the same number of volumes')
+    plan = checked(*lengths.pop(), metric, conditions, runs, p, shrinkage)
     if conditions is not None:
         item_ids = np.unique(np.asarray(conditions))
     rdm = RDM('bRDM', item_ids,

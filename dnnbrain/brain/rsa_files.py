@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnnbrain._checks import BadValue, choice
+from dnnbrain._checks import BadValue, choice, listing
 from dnnbrain.io.rdm_h5 import SUFFIX
 from dnnbrain.mapping.conditions import category_column, values_of
 from dnnbrain.mapping.rdm import RDM
@@ -16,8 +16,18 @@ from dnnbrain.stimuli.stimulus import Stimulus
 
 
 def read_networks(files: Sequence[str], layers: Sequence[str] = ()) -> dict[str, RDM]:
-    """Name of a network (of its file) -> RDM, with the layers asked for; all by default."""
-    return {name: _some_keys(_load(file), layers, '-layer', file) for name, file in _names(files, '-drdm').items()}
+    """Name of a network (of its file) -> RDM, with those of the layers asked for that it has; all by default."""
+    found = {file: (name, _load(file)) for name, file in _names(files, '-drdm').items()}
+    known = [key for _, rdm in found.values() for key in rdm.keys]
+    for layer in layers:
+        choice('-layer', layer, known, ', '.join(found))
+    out = {}
+    for file, (name, rdm) in found.items():
+        own = [layer for layer in layers if layer in rdm]
+        if layers and not own:
+            raise BadValue(f'-layer names no layer of {file}; name one of {listing(rdm.keys)}, or leave the file out')
+        out[name] = _some_keys(rdm, own, '-layer', file)
+    return out
 
 
 def read_subjects(files: Sequence[str], rois: Sequence[str] = (), subjects: str = 'files') -> dict[str, RDM]:

@@ -63,14 +63,9 @@ def rsa_profile(networks: Mapping[str, RDM], subjects: Mapping[str, RDM], method
     BadValue
         Items or regions differ, or a ceiling is asked of one subject.
     """
-    choice('method', method, METHODS)
-    for name in sig:
-        choice('sig', name, SIGNIFICANCE)
+    sig = (sig,) if isinstance(sig, str) else sig
     networks, subjects = join_items(networks, subjects)
-    if ceiling and len(subjects) < 2:
-        raise BadValue('a ceiling needs the RDMs of several subjects, and one came')
-    if 'bootstrap' in sig and len(subjects) == 2:
-        raise BadValue('two subjects are too few to be drawn again; give three or more, or one average')
+    _check(method, sig, ceiling, len(subjects))
     rows, layers = layer_rows(networks)
     rois = next(iter(subjects.values())).keys
     brain = {roi: np.stack([rdm.get(roi, triu=True) for rdm in subjects.values()]) for roi in rois}
@@ -88,6 +83,16 @@ def rsa_profile(networks: Mapping[str, RDM], subjects: Mapping[str, RDM], method
     return table.reindex(columns=list(COLUMNS))
 
 
+def _check(method: str, sig: Sequence[str], ceiling: bool, n_subject: int) -> None:
+    choice('method', method, METHODS)
+    for name in sig:
+        choice('sig', name, SIGNIFICANCE)
+    if ceiling and n_subject < 2:
+        raise BadValue('a ceiling needs the RDMs of several subjects, and one came')
+    if 'bootstrap' in sig and n_subject == 2:
+        raise BadValue('two subjects are too few to be drawn again; give three or more, or one average')
+
+
 def subject_profile(networks: Mapping[str, RDM], subjects: Mapping[str, RDM], method: str = 'pearson') -> pd.DataFrame:
     """A row per layer (and iteration), region and subject: network, layer, iteration, roi, subject, r."""
     networks, subjects = join_items(networks, subjects)
@@ -101,7 +106,9 @@ def subject_profile(networks: Mapping[str, RDM], subjects: Mapping[str, RDM], me
 
 
 def join_items(networks: Mapping[str, RDM], subjects: Mapping[str, RDM]) -> tuple[dict, dict]:
-    """The same RDMs with items in the order of the first, and regions in the order of the first subject.
+    """The same RDMs with the items of the first that has IDs, in its order, and the same regions.
+
+    Those without IDs are taken to be in this order, which a warning says.
 
     Raises
     ------
@@ -112,15 +119,25 @@ def join_items(networks: Mapping[str, RDM], subjects: Mapping[str, RDM]) -> tupl
         if not group or any(not rdm.keys for rdm in group.values()):
             raise BadValue(f'{name} must hold an RDM at least, and each of them a matrix')
     first, reference = next(iter(subjects.items()))
-    lead = next(iter(networks.values()))
-    if any(rdm.item_ids is None for rdm in (*networks.values(), *subjects.values())):
+    everyone = [*networks.items(), *subjects.items()]
+    lead = next((pair for pair in everyone if pair[1].item_ids is not None), everyone[0])
+    if any(rdm.item_ids is None for _, rdm in everyone):
         warnings.warn('an RDM has no item IDs; its items are taken to be in the order of the others', stacklevel=1)
     for name, rdm in subjects.items():
         if set(rdm.keys) != set(reference.keys):
             raise BadValue(f'subjects must have the same regions: {first} has {listing(reference.keys)}, and '
                            f'{name} has {listing(rdm.keys)}')
-    return tuple({name: rdm if rdm is lead else same_items(lead, rdm, (f'the RDM of {next(iter(networks))}', name))
-                  for name, rdm in group.items()} for group in (networks, subjects))
+    return tuple({name: _joined(lead, name, rdm) for name, rdm in group.items()} for group in (networks, subjects))
+
+
+def _joined(lead: tuple[str, RDM], name: str, rdm: RDM) -> RDM:
+    if rdm is lead[1]:
+        return rdm
+    rdm = same_items(lead[1], rdm, (f'the RDM of {lead[0]}', name))
+    if rdm.item_ids is None and lead[1].item_ids is not None:
+        rdm = rdm[:]
+        rdm.item_ids = lead[1].item_ids
+    return rdm
 
 
 def layer_rows(networks: Mapping[str, RDM]) -> tuple[list[dict], np.ndarray]:
@@ -167,10 +184,15 @@ def _many_brains(layers: np.ndarray, brain: dict, sig, n_iter: int, tail: str, s
 
 
 def write_profile(folder, table: pd.DataFrame, each: pd.DataFrame | None, settings: dict) -> None:
-    """Write ``rsa.csv``, ``subjects.csv`` (several subjects) and ``result.json`` (settings, versions)."""
+    """Write ``rsa.csv``, ``subjects.csv`` (several subjects) and ``result.json`` (settings, versions).
+
+    A ``subjects.csv`` of another analysis in this folder is taken away.
+    """
     folder = output_folder(folder)
     for name, rows in (('rsa.csv', table), ('subjects.csv', each)):
-        if rows is not None:
+        if rows is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
             with atomic(folder / name) as part:
                 rows.to_csv(part, index=False)
     versions = {'dnnbrain': __version__} | {name: version(name) for name in ('numpy', 'scipy', 'scikit-learn')}

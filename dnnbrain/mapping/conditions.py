@@ -44,7 +44,7 @@ def values_of(stim: Stimulus, column: str, stim_ids=None) -> np.ndarray:
         return values
     known, wanted = np.asarray(stim.get('stimID')).astype(str), np.asarray(stim_ids).astype(str)
     names, first, which = np.unique(known, return_index=True, return_inverse=True)
-    differ = values != values[first][which]
+    differ = (values != values[first][which]) & (values == values)          # NaN is no value
     if differ.any():
         raise BadValue(f'stimulus {str(known[differ][0])!r} stands in the table with different values of {column!r}')
     missing = wanted[~np.isin(wanted, names)]

@@ -60,6 +60,8 @@ def dissimilarity(X, metric: str = 'euclidean', conditions=None, zscore: bool = 
     X = np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in 'iufb':
         raise BadValue(f'X must be numbers of shape (n_item, n_unit), not {X.dtype} of shape {X.shape}')
+    if not X.shape[1]:
+        raise BadValue('X has no unit (column) to compare')
     return planned(of_table(X, 'X'), checked(len(X), metric, conditions, runs, p, shrinkage), zscore)
 
 
@@ -172,7 +174,10 @@ def codes(values, n: int, argument: str) -> np.ndarray:
         raise BadValue(f'{argument} must have a value for each of the {n} rows, not shape {values.shape}')
     if values.dtype.kind == 'f' and np.isnan(values).any():
         raise BadValue(f'{argument} holds NaN in {np.isnan(values).sum()} rows; leave these rows out')
-    return np.unique(values, return_inverse=True)[1].reshape(-1)
+    try:
+        return np.unique(values, return_inverse=True)[1].reshape(-1)
+    except TypeError:                                   # objects without an order, such as text and None
+        raise BadType(f'{argument} must be all text or all numbers; leave out rows that have none') from None
 
 
 def planned(patterns: Patterns, plan: dict, zscore: bool) -> np.ndarray:

@@ -62,6 +62,8 @@ class RDM:
         ids = None if value is None else np.asarray(value)
         if ids is not None and (ids.ndim != 1 or self._rdms and len(ids) != self.n_item):
             raise BadValue(f'item_ids must be one for each of the {self.n_item or "n"} items, not shape {ids.shape}')
+        if ids is not None and ids.dtype.kind == 'f' and (ids == np.floor(ids)).all():
+            ids = ids.astype(np.int64)                  # '1' as everywhere, never '1.0'
         self._ids = ids if ids is None or ids.dtype.kind in 'iu' else ids.astype(str)
 
     def describe(self, name: str, values) -> None:

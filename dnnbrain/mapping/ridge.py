@@ -148,8 +148,8 @@ def decomposed(K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _batches(Y: np.ndarray) -> list[slice]:
-    """Targets whose table stays below 64 MB."""
-    step = max(1, 2 ** 26 // (8 * len(Y)))
+    """Targets whose table stays below 4 MB, so that what is made of it is near the cache and memory is used again."""
+    step = max(1, 2 ** 22 // (8 * len(Y)))
     return [slice(start, start + step) for start in range(0, Y.shape[1], step)]
 
 

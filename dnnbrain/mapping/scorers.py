@@ -54,7 +54,8 @@ def known_scoring(scoring, kind: str):
         try:
             scorer(scoring, kind)(truth, predicted)
         except (AttributeError, TypeError, ValueError) as error:
-            raise BadValue(f'scoring {scoring!r} cannot be told from the predictions of a {kind}: {error}') from None
+            raise BadValue(f'scoring {scoring!r} cannot be told from the predictions of a {kind}: '
+                           f'{error.__cause__ or error}') from None
     return scoring
 
 
@@ -66,10 +67,13 @@ def scorer(scoring, kind: str) -> Scorer:
         return lambda truth, predicted: (truth == predicted).mean(axis=0)
     if isinstance(scoring, str) and kind == 'regressor' and _takes_tables(get_scorer(scoring)):
         found = get_scorer(scoring)
-        return lambda truth, predicted: found._sign * found._score_func(truth, predicted, multioutput='raw_values',
-                                                                        **found._kwargs)
+        return _in_words(scoring, lambda truth, predicted: found._sign * found._score_func(
+            truth, predicted, multioutput='raw_values', **found._kwargs))
     one = _from_predictions(get_scorer(scoring) if isinstance(scoring, str) else scoring, kind)
-    return lambda truth, predicted: np.array([one(t, p) for t, p in zip(truth.T, predicted.T, strict=True)], float)
+
+    def each(truth, predicted):
+        return np.array([one(t, p) for t, p in zip(truth.T, predicted.T, strict=True)], float)
+    return _in_words(scoring, each) if isinstance(scoring, str) else each
 
 
 def one_each(values, n_target: int) -> np.ndarray:
@@ -77,6 +81,16 @@ def one_each(values, n_target: int) -> np.ndarray:
     if np.shape(values) != (n_target,):
         raise BadValue(f'the scoring function must give one number per target, not shape {np.shape(values)[1:]}')
     return values
+
+
+def _in_words(name: str, score: Scorer) -> Scorer:
+    """A score of scikit-learn's whose refusal (of negative numbers, of more than two classes) is a sentence."""
+    def told(truth, predicted):
+        try:
+            return score(truth, predicted)
+        except ValueError as error:
+            raise BadValue(f'scoring {name!r} cannot score these values: {error}') from error
+    return told
 
 
 def _from_predictions(function: Callable, kind: str) -> Callable:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadType, BadValue
 
 CMAP = 'viridis'            # even steps of lightness, the same order to every kind of colour vision
 PALETTE = ('#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#0072B2', '#D55E00', '#000000', '#F0E442')
@@ -77,6 +77,8 @@ def named_squares(rdms) -> dict[str, np.ndarray]:
     BadValue
         There is none, a key has several matrices, or sizes differ.
     """
+    if not hasattr(rdms, 'keys'):
+        raise BadType(f'rdms must be an RDM or a dict, name -> matrix, not {type(rdms).__name__}')
     found = dict(rdms) if isinstance(rdms, Mapping) else {key: rdms.get(key) for key in rdms.keys}
     if not found:
         raise BadValue('rdms is empty; there is nothing to draw')

@@ -21,6 +21,7 @@ def draw_rsa(folder, table: pd.DataFrame, networks: Mapping[str, RDM], subjects:
 
     Layers with several iterations (channels, positions) are left out of the matrices, and a table
     with iterations has no profile. The planes show each region and the layer that is nearest to it.
+    Pictures of another analysis in this folder that are not drawn now are taken away.
 
     Parameters
     ----------
@@ -36,16 +37,18 @@ def draw_rsa(folder, table: pd.DataFrame, networks: Mapping[str, RDM], subjects:
         Of the planes.
     """
     brain = _mean_over_subjects(subjects)
-    layers = {_title(networks, network, layer): rdm.get(layer) for network, rdm in networks.items()
+    layers = {_title(networks, brain, network, layer): rdm.get(layer) for network, rdm in networks.items()
               for layer in rdm.keys if rdm.n_iter(layer) == 1}
     figures = {'rdms': plot_rdms(brain | layers, categories, ncols=6)}
     if len(layers) == len(table.drop_duplicates(['network', 'layer', 'iteration'])):
         figures['profile'] = plot_layer_profile(table if len(networks) > 1 else table.drop(columns='network'), label)
     scalable = {name: square for name, square in _planes(table, networks, brain, layers).items()
-                if np.isfinite(square).all() and np.any(square)}
+                if np.isfinite(square).all() and (square > 0).any()}
     if scalable:
         figures['mds'] = plot_mds(scalable, categories, ncols=4, rng=rng)
     paths = []
+    for name in {'profile', 'mds'} - set(figures):
+        (Path(folder) / f'{name}.png').unlink(missing_ok=True)
     for name, figure in figures.items():
         with atomic(Path(folder) / f'{name}.png') as part:
             figure.savefig(part, dpi=150)
@@ -60,7 +63,7 @@ def _planes(table: pd.DataFrame, networks: Mapping[str, RDM], brain: dict, layer
         out[roi] = square
         best = table[(table['roi'] == roi) & table['r'].notna()].nlargest(1, 'r')
         for row in best.itertuples():
-            title = _title(networks, row.network, row.layer)
+            title = _title(networks, brain, row.network, row.layer)
             out |= {title: layers[title]} if title in layers else {}
     return out
 
@@ -70,5 +73,5 @@ def _mean_over_subjects(subjects: Mapping[str, RDM]) -> dict[str, np.ndarray]:
     return {roi: np.mean([np.asarray(rdm.get(roi)) for rdm in subjects.values()], axis=0) for roi in rois}
 
 
-def _title(networks: Mapping[str, RDM], network: str, layer: str) -> str:
-    return layer if len(networks) == 1 else f'{network} {layer}'
+def _title(networks: Mapping[str, RDM], regions: Mapping[str, np.ndarray], network: str, layer: str) -> str:
+    return layer if len(networks) == 1 and layer not in regions else f'{network} {layer}'

@@ -116,6 +116,8 @@ def test_brain_rdm_of_tables(rng, brain):
         brain_rdm({'x': np.full((5, 2), np.nan)})
     with pytest.raises(ValueError, match='same number of volumes'):
         brain_rdm({'x': np.ones((5, 2)), 'y': np.ones((4, 2))})
+    with pytest.raises(ValueError, match='must be numbers of shape'):
+        brain_rdm({'x': [['a', 'b'], ['c', 'd']]})
     with pytest.raises(ValueError, match='no region'):
         brain_rdm({})
     with pytest.raises(ValueError, match='labels of a mask'):

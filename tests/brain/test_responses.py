@@ -132,7 +132,8 @@ def test_glass_brains_need_volumes(tmp_path, run, make_image, activation):
     code, _, err = run('db_encode', '-anal', 'mv', '-act', tmp_path / 'x.act.h5', '-resp',
                        make_image('x', 'dtseries.nii', activation), '-model', 'ridge', '-glass', '-out',
                        tmp_path / 'out')
-    assert code == 2 and '-glass draws held-out scores of whole layers in a volume' in err and not (tmp_path / 'out').exists()
+    assert code == 2 and '-glass draws held-out scores of whole layers in a volume' in err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_measures_of_a_surface(tmp_path, make_image, values_of, table):

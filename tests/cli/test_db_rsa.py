@@ -124,6 +124,15 @@ def test_iterations_and_networks(files, truth, rng, run):
     assert not (files / 'out' / 'profile.png').exists()
 
 
+def test_layers_of_networks_with_other_names(files, truth, run):
+    save('deep', 'dRDM', {'block': truth[0]['late'][None]})
+    chosen = 'db_rsa', '-drdm', 'net.rdm.h5', 'deep.rdm.h5', '-brdm', 'sub1.rdm.h5', '-iter', '5', '-out', 'out'
+    code, _, err = run(*chosen, '-layer', 'late')
+    assert code == 2 and '-layer names no layer of deep.rdm.h5; name one of block' in err
+    code, *_ = run(*chosen, '-layer', 'late', 'block', '-roi', 'IT')
+    assert code == 0 and table(files)[['network', 'layer']].to_numpy().tolist() == [['net', 'late'], ['deep', 'block']]
+
+
 @pytest.mark.parametrize('method', METHODS)
 def test_methods(files, truth, method):
     from dnnbrain.brain.rsa_profile import rsa_profile
@@ -148,6 +157,28 @@ def test_without_ids_the_order_is_trusted_and_that_is_said(files, truth, run):
     assert err == 'Warning: an RDM has no item IDs; its items are taken to be in the order of the others\n'
     run('db_rsa', '-drdm', 'net.rdm.h5', '-brdm', 'sub1.rdm.h5', '-iter', '20', '-out', 'out')
     np.testing.assert_allclose(plain['r'], table(files)['r'])
+
+
+@pytest.mark.filterwarnings('default')
+def test_subjects_are_matched_where_the_network_has_no_ids(files, truth, run):
+    """Else items of subjects whose files are in different orders would be mixed."""
+    save('plain', 'dRDM', {'late': truth[0]['late'][None]}, ids=None)
+    save('sub1', 'bRDM', truth[1]['sub1'])
+    Stimulus({}, {'stimID': IDS[::-1], 'condition': list('abcdefg') * 2}).save('items.stim.csv')
+    code, _, _ = run('db_rsa', '-drdm', 'plain.rdm.h5', '-brdm', 'sub1.rdm.h5', 'sub2.rdm.h5', '-iter', '20', '-out',
+                     'out', '-cate', 'items.stim.csv')
+    each = table(files, 'subjects.csv').query('roi == "IT"')
+    assert code == 0
+    np.testing.assert_allclose(each['r'], [pearsonr(truth[0]['late'], truth[1][name]['IT'])[0]
+                                           for name in ('sub1', 'sub2')], atol=1e-12)
+
+
+def test_a_folder_holds_one_analysis(files, truth, run):
+    save('deep', 'dRDM', {'late': np.stack(list(truth[0].values()))})
+    run('db_rsa', '-drdm', 'net.rdm.h5', '-brdm', 'sub1.rdm.h5', 'sub2.rdm.h5', '-iter', '5', '-out', 'out')
+    assert (files / 'out' / 'subjects.csv').exists() and (files / 'out' / 'profile.png').exists()
+    run('db_rsa', '-drdm', 'deep.rdm.h5', '-brdm', 'sub1.rdm.h5', '-iter', '5', '-out', 'out')
+    assert sorted(path.name for path in (files / 'out').iterdir()) == ['mds.png', 'rdms.png', 'result.json', 'rsa.csv']
 
 
 @pytest.mark.parametrize('args, words', [
@@ -184,6 +215,7 @@ def test_wrong_input(files, truth, run, args, words):
 @pytest.mark.filterwarnings('default')
 def test_categories_by_row_where_there_are_no_ids(files, truth, run):
     save('net', 'dRDM', {name: pairs[None] for name, pairs in truth[0].items()}, ids=None)
+    save('sub1', 'bRDM', truth[1]['sub1'], ids=None)
     Stimulus({}, {'stimID': IDS[:10], 'condition': ['a'] * 10}).save('few.stim.csv')
     code, _, err = run('db_rsa', '-drdm', 'net.rdm.h5', '-brdm', 'sub1.rdm.h5', '-cate', 'few.stim.csv', '-out', 'out')
     assert code == 2 and 'has 10 rows for RDMs of 14 items without IDs' in err

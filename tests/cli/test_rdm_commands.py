@@ -91,12 +91,14 @@ def test_dnn_rsa_crossvalidated(run, act_file, categories, tmp_path):
     (['-cate', 'CATE', '-column', 'size'], "column 'size' is not in the stimulus table"),
     (['-cate', 'SHORT'], '6 stimuli are not in the table: 2.png'),
     (['-cate', 'TWICE'], "stimulus '0.png' stands in the table with different values of 'label'"),
+    (['-cate', 'HOLES', '-column', 'size'], 'conditions holds NaN in 1 rows'),
     (['-cate', 'NONE'], "no column 'label' or 'condition'"),
 ])
 def test_dnn_rsa_refuses(run, act_file, categories, tmp_path, monkeypatch, options, says):
     monkeypatch.chdir(tmp_path)
     tables = {'SHORT': {'stimID': ['0.png', '1.png'], 'label': [0, 1]},
-              'TWICE': {'stimID': ['0.png', '0.png'], 'label': [0, 1]}, 'NONE': {'stimID': ['0.png'], 'size': [1]}}
+              'TWICE': {'stimID': ['0.png', '0.png'], 'label': [0, 1]}, 'NONE': {'stimID': ['0.png'], 'size': [1]},
+              'HOLES': {'stimID': [f'{i}.png' for i in range(8)], 'size': [np.nan, *range(7)]}}
     for name, columns in tables.items():
         Stimulus({'type': 'image', 'path': '.'}, columns).save(tmp_path / f'{name}.stim.csv')
     paths = {name: f'{name}.stim.csv' for name in tables} | {'CATE': categories}

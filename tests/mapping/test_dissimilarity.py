@@ -118,6 +118,18 @@ def test_offsets_do_not_matter_to_a_correlation(rng, monkeypatch):
                                atol=1e-8)
 
 
+@pytest.mark.parametrize('metric', ['correlation', 'cosine'])
+def test_angles_of_patterns_of_any_length(metric, rng, monkeypatch):
+    """A dim picture beside bright ones: the length of a pattern says nothing about its angle."""
+    monkeypatch.setattr(patterns_module, '_CACHE_BYTES', 1)
+    X = rng.standard_normal((6, 1200)) + np.repeat([0, 2], 600)
+    expected = pdist(X, metric)
+    np.testing.assert_allclose(dissimilarity(X * np.logspace(-7, 7, 6)[:, None], metric), expected, rtol=1e-11)
+    X[2], X[5] = 0, 1e9 * X[3]                          # nothing at all, and the same pattern but far longer
+    found = dissimilarity(X, metric)
+    assert np.isnan(found).sum() == 5 and found[13] == pytest.approx(0, abs=1e-15)
+
+
 def test_patterns_without_direction(layers):
     values = layers.get('conv')
     values[3] = 0
@@ -278,6 +290,10 @@ def test_mistakes(rng, layers):
         dissimilarity(X, 'minkowski', p='2')
     with pytest.raises(BadValue, match=r'\(n_item, n_unit\)'):
         dissimilarity(X[0])
+    with pytest.raises(BadValue, match='no unit'):
+        dissimilarity(X[:, :0], 'correlation')
+    with pytest.raises(BadType, match='conditions must be all text or all numbers'):
+        dissimilarity(X, conditions=['a', None, 'b', 'a', 'b', 'c'])
     with pytest.raises(BadValue, match='depend on each other|constant'):
         dissimilarity(np.column_stack([X, np.ones(6)]), 'mahalanobis')
     with pytest.raises(BadValue, match='repetitions of a condition are all the same'):

@@ -159,6 +159,8 @@ def test_items_are_matched_by_id(rdm):
     assert back.item_ids.tolist() == IDS
     np.testing.assert_array_equal(back.get('FFA'), rdm.get('FFA'))
     assert same_items(rdm, rdm) is rdm
+    numbers, text = (RDM.from_array(np.zeros(3), item_ids=ids, triu=True) for ids in ([3.0, 1.0, 2.0], list('123')))
+    assert same_items(numbers, text).item_ids.tolist() == ['3', '1', '2']
     with pytest.raises(BadValue, match='1 items are not in the second: e; keep those that both have'):
         same_items(rdm, rdm[:4])
     nameless = RDM.from_array(np.zeros(3), triu=True)

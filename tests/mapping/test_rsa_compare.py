@@ -9,6 +9,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.activation import Activation
+from dnnbrain.mapping.rdm import RDM
 from dnnbrain.mapping.rsa.cka import cka_table, linear_cka
 from dnnbrain.mapping.rsa.compare import METHODS, compare, drawn
 from dnnbrain.mapping.rsa.pairs import vectors
@@ -145,6 +146,8 @@ class TestCompare:
         (np.corrcoef(np.eye(9)), BadValue, 'diagonal is not 0'),
         (np.ones((1, 1, 1, 2)), BadValue, 'must have shape'),
         ([np.ones(36), np.ones(28)], BadValue, 'their sizes differ'),
+        (RDM.from_array(np.ones(36), triu=True), BadType, r'not RDM; take one RDM of it, as in rdm.get\(key\)'),
+        ([RDM.from_array(np.ones(36), triu=True)], BadType, 'not RDM; take one RDM of it'),
         (['a', 'b'], BadType, r'must be arrays of numbers, .* rdm.get\(key\)'),
         (np.ones((1, 28)), BadValue, 'of the same items, not of 8 and 9'),
     ])
@@ -295,6 +298,8 @@ class TestCKA:
             cka_table(K, {'V4': K})
         with pytest.raises(BadValue, match='of finite numbers'):
             cka_table({'a': K * np.nan}, {'V4': K})
+        with pytest.raises(BadValue, match='of finite numbers, not <U1'):
+            cka_table({'a': [['x']]}, {'V4': K})
         with pytest.raises(BadValue, match='all of the same stimuli'):
             cka_table({'a': K, 'b': np.eye(5)}, {'V4': K})
         assert np.isnan(linear_cka(np.ones((6, 6)), K))

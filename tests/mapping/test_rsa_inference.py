@@ -259,6 +259,8 @@ class TestOnePointZero:
             RSA(squares[0], squares, 'one2many', 1, 99)
         with pytest.raises(BadValue, match='alpha must be between 0 and 1'):
             RSA(squares[0], squares[1], 'one2one', 1, 99, alpha=5)
+        with pytest.raises(BadValue, match="tail 'grater' is not known; did you mean 'greater'"):
+            RSA(squares[0], squares[1], 'one2one', 1, 99, tail='grater')
         with pytest.raises(BadValue, match='n_iter must be at least 2'):
             RSA(squares[0], squares[1], 'one2one', 1, 0)
         rsa = RSA(squares[0], squares[1], 'one2one', 1, 9)

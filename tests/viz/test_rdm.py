@@ -6,12 +6,15 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox
 from scipy.spatial.distance import pdist, squareform
 
 from dnnbrain import viz
-from dnnbrain._checks import BadValue
+from dnnbrain._checks import BadType, BadValue
+from dnnbrain.brain.rsa_profile import rsa_profile
 from dnnbrain.dnn.core import RDM
+from dnnbrain.viz import rsa_pictures
 from dnnbrain.viz.mds import scaled
 from dnnbrain.viz.rdm import PALETTE, category_colors
 
@@ -83,6 +86,8 @@ def test_more_categories_than_the_palette_has():
 def test_wrong_rdms(rdms, categories, words):
     with pytest.raises(BadValue, match=words):
         viz.plot_rdms(rdms, categories)
+    with pytest.raises(BadType, match='an RDM or a dict, name -> matrix, not ndarray'):
+        viz.plot_rdms(np.zeros((3, 3)))
 
 
 # ---- planes
@@ -171,6 +176,20 @@ def test_a_bare_table_has_neither_stars_nor_ceiling():
     assert not axes.texts and not axes.patches and not figure.legends
     by_p = TABLE[TABLE['network'] == 'A'].rename(columns={'fdr': 'p'}).drop(columns='network')
     assert len(viz.plot_layer_profile(by_p, alpha=0.3).axes[0].texts) == 2
+
+
+def test_regions_and_layers_of_the_same_name(square, tmp_path, monkeypatch):
+    """As CORnet's V4 beside V4; and a region without a distance above 0 has no plane."""
+    pictures, planes = [], []
+    for name, seen in (('plot_rdms', pictures), ('plot_mds', planes)):
+        monkeypatch.setattr(rsa_pictures, name, lambda rdms, *_, seen=seen, **__: seen.append(rdms) or Figure())
+    net, brain = (RDM.from_array(values, 'V4', item_ids=list('abcdef')) for values in (square[None], square ** 2))
+    brain.set('V1', -square)
+    table = rsa_profile({'cornet': net}, {'sub1': brain}, sig='permutation', n_iter=5)
+    assert (table['p'] > 0).all()
+    rsa_pictures.draw_rsa(tmp_path, table, {'cornet': net}, {'sub1': brain})
+    assert list(pictures[0]) == ['V4', 'V1', 'cornet V4'] and list(planes[0]) == ['V4', 'cornet V4']
+    np.testing.assert_array_equal(pictures[0]['cornet V4'][0], square)
 
 
 def test_wrong_tables():

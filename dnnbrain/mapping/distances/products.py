@@ -4,7 +4,7 @@ Every distance comes from the kernel of units without their mean over the items,
 share cancels in ``d2 = |x_i - x_j|^2`` and would only cost digits. With ``s`` the length of a pattern,
 ``1 - cos = (d2 - (s_i - s_j)^2) / (2 s_i s_j)``; correlation is the same for patterns without their own
 mean. Pairs that are so close that the kernel cannot tell their distance are computed once more, from the
-differences themselves.
+differences themselves; so are angles of patterns that are short beside another, at length 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.spatial.distance import squareform
 from dnnbrain.mapping.distances.patterns import Patterns
 
 CLOSE = 1e-6                  # of the squared length of both: a kernel then gives d2 to 1e-9
+LOSS = 1e5                    # rounding of d2 may be this many times that of the angle, which keeps ten digits
 _PAIR_BYTES = 2 ** 24
 
 
@@ -41,9 +42,18 @@ class Products:
 
 def product_distances(patterns: Patterns, metric: str) -> np.ndarray:
     """Distances (n_pair,) of one of `PRODUCT_METRICS`; NaN where a pattern has no direction."""
-    found = gathered(patterns, metric == 'correlation')
-    squared = _squared(patterns, found, metric == 'correlation')
-    return PRODUCT_METRICS[metric](squared, found.length)
+    centre = metric == 'correlation'
+    found = gathered(patterns, centre)
+    distances = PRODUCT_METRICS[metric](_squared(patterns, found, centre), found.length)
+    own, length = np.diagonal(found.kernel), np.where(found.length > 0, found.length, np.nan)
+    shortest = found.length[found.length > 0].min(initial=np.inf)
+    if PRODUCT_METRICS[metric] is not _of_angle or 2 * own.max() <= LOSS * shortest ** 2:
+        return distances
+    rows, columns = np.triu_indices(len(own), 1)
+    lost = np.flatnonzero(own[rows] + own[columns] > LOSS * length[rows] * length[columns])
+    if len(lost):
+        distances[lost] = _of_differences(patterns, found, centre, rows[lost], columns[lost], 1 / length) / 2
+    return distances
 
 
 def gathered(patterns: Patterns, centre: bool) -> Products:
@@ -101,13 +111,16 @@ def _squared(patterns: Patterns, found: Products, centre: bool) -> np.ndarray:
     return squareform(whole, checks=False)          # reads the upper triangle only
 
 
-def _of_differences(patterns: Patterns, found: Products, centre: bool, first: np.ndarray,
-                    second: np.ndarray) -> np.ndarray:
-    """Squared distances of some pairs, from another pass."""
+def _of_differences(patterns: Patterns, found: Products, centre: bool, first: np.ndarray, second: np.ndarray,
+                    scale: np.ndarray | None = None) -> np.ndarray:
+    """Squared distances of some pairs, from another pass; of patterns times `scale`, (n_item,)."""
     total = np.zeros(len(first))
     for X, shift in zip(patterns.blocks(), found.shift, strict=True):
         if centre:
             X -= X.mean(axis=1, keepdims=True)
+        if scale is not None:
+            X *= scale[:, None]
+            shift = shift * scale
         step = max(1, _PAIR_BYTES // (8 * X.shape[1]))
         for start in range(0, len(first), step):
             one, other = first[start:start + step], second[start:start + step]

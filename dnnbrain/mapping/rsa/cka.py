@@ -78,10 +78,11 @@ def _kernels(tables, argument: str) -> dict[str, np.ndarray]:
 
 
 def _table_kernel(table, argument: str) -> np.ndarray:
-    table = np.asarray(table, dtype=np.float64)
-    if table.ndim != 2 or not np.isfinite(table).all():
-        raise BadValue(f'{argument} must be a table (n_stim, n_feature) of finite numbers, not of shape {table.shape}')
-    table = table - table.mean(axis=0)
+    table = np.asarray(table)
+    if table.dtype.kind not in 'biuf' or table.ndim != 2 or not np.isfinite(table).all():
+        raise BadValue(f'{argument} must be a table (n_stim, n_feature) of finite numbers, not {table.dtype} of shape '
+                       f'{table.shape}')
+    table = table - table.mean(axis=0, dtype=np.float64)
     return table @ table.T
 
 

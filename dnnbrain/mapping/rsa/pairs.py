@@ -24,6 +24,10 @@ def vectors(rdms, argument: str = 'rdms') -> np.ndarray:
     BadValue
         A square is not symmetric, the diagonal is not 0, or the numbers of pairs differ or fit no number of items.
     """
+    for one in rdms if isinstance(rdms, list | tuple) else [rdms]:
+        if hasattr(one, 'keys') and not hasattr(one, 'to_numpy'):           # an RDM or dict, not a table of pandas
+            raise BadType(f'{argument} must be arrays of numbers, not {type(one).__name__}; take one RDM of it, as in '
+                          'rdm.get(key)')
     try:
         array = np.asarray(rdms)
     except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dnnbrain._checks import BadType, BadValue, choice, whole_number
+from dnnbrain.mapping.inference.tally import TAILS
 from dnnbrain.mapping.rsa.bootstrap import bootstrap
 from dnnbrain.mapping.rsa.compare import METHODS, compare
 from dnnbrain.mapping.rsa.pairs import two_sides
@@ -39,6 +40,7 @@ class RSA:
     def __init__(self, rdm1, rdm2, input_type: str = 'one2one', n_jobs: int = 1, n_iter: int = 1000,
                  alpha: float = 0.05, tail: str = 'greater', rng=0):
         choice('input_type', input_type, INPUT_TYPES)
+        choice('tail', tail, tuple(TAILS))
         if not isinstance(alpha, int | float) or not 0 < alpha < 1:
             raise BadValue(f'alpha must be between 0 and 1, such as 0.05, not {alpha!r}')
         if whole_number(n_iter, 'n_iter') is None or n_iter < 2:
