@@ -8,7 +8,7 @@ measured in the same run, in turn, several rounds:
 a. decoding with a thread per core, plus the bare forward pass over the decoded batches;
 b. the same decoding, plus `torchvision.models.feature_extraction.create_feature_extractor`, outputs kept in memory;
 c. decoding and forward pass anew for each layer, as DNNBrain 1.0 did, outputs kept in memory;
-ours. `compute_activation(..., out=)`, file included.
+ours. `compute_activation(..., out=)`, file included: layers after a ReLU compressed by lzf (the default), or none.
 
 Prints medians and, per round, ratios. Then whole processes stream 256, 1,024 and 4,096 pictures (AlexNet): peak
 memory, and seconds per picture.
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -86,10 +87,10 @@ def pass_per_layer(dnn, stim, layers, device, folder) -> float:
     return finished(device) - start
 
 
-def ours(dnn, stim, layers, device, folder) -> float:
+def ours(dnn, stim, layers, device, folder, compression: str = 'auto') -> float:
     """Seconds of extraction to a file."""
     start = time.perf_counter()
-    dnn.compute_activation(stim, layers, out=folder / 'x.act.h5', device=device)
+    dnn.compute_activation(stim, layers, out=folder / 'x.act.h5', device=device, compression=compression)
     took = time.perf_counter() - start
     (folder / 'x.act.h5').unlink()
     return took
@@ -101,7 +102,7 @@ def compare(name: str, folder: Path, device: str, n_round: int) -> None:
     stim, dnn = photographs(folder, n), make(pretrained=False, rng=0).eval()
     dnn.model.to(device)
     sides = {'(a) decoding + bare forward pass': bare, '(b) create_feature_extractor, in memory': extractor,
-             'ours, to a new file': ours}
+             'ours, to a new file': ours, 'ours, not compressed': partial(ours, compression='none')}
     found = {side: [] for side in sides}
     with torch.inference_mode():
         for number in range(n_round + 1):

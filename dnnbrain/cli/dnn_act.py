@@ -26,6 +26,8 @@ what_options = together(
     option('-fit', metavar='FILE', help='The training list of -reduce pca (.stim.csv).'),
 )
 run_options = together(
+    option('-compression', type=click.Choice(['auto', 'lzf', 'gzip', 'none']), default='auto', show_default=True,
+           help='Of the file. auto: lzf for layers with many zeros; none is faster to write and read.'),
     option('-on_error', type=click.Choice(['raise', 'skip']), default='raise', show_default=True,
            help='Unreadable files: stop before the run, or leave them out.'),
     option('-shard', metavar='I/N', help='Only the I-th of N parts of the stimuli; -merge joins the files.'),
@@ -45,7 +47,7 @@ run_options = together(
 @run_options
 @option('-out', required=True, metavar='FILE', help='Where the activations go (.act.h5).')
 def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtype, reduce, fit, cuda, batch, device,
-         worker, on_error, shard, resume, overwrite, dry_run, merge, virtual, out):
+         worker, compression, on_error, shard, resume, overwrite, dry_run, merge, virtual, out):
     """Store what layers of a network answer to stimuli, in one pass and in bounded memory."""
     from dnnbrain._checks import BadValue, has_suffix, writable_file
     from dnnbrain.activation.mask import gen_dmask
@@ -80,7 +82,7 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtyp
         click.echo(estimate(dnn, stimuli, mask, pool, out, device=device or ('cuda' if cuda else None), **settings))
         return
     activation = dnn.compute_activation(stimuli, mask, pool, cuda, device=device, out=out, resume=resume,
-                                        overwrite=overwrite, rng=seed or 0, **settings)
+                                        overwrite=overwrite, rng=seed or 0, compression=compression, **settings)
     for name, problem in activation.meta['skipped']:
         click.echo(f'left out: {name} ({problem})', err=True)
 

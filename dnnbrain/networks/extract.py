@@ -37,7 +37,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
                        device=None, batch_size: int = BATCH_SIZE, n_worker: int | None = None, out=None,
                        dtype: str = 'float32', tokens: str = 'all', shard: tuple[int, int] | None = None,
                        resume: bool = False, overwrite: bool = False, on_error: str = 'raise', reduce=None, fit=None,
-                       rng: int = 0) -> Activation:
+                       rng: int = 0, compression: str = 'auto') -> Activation:
     """What layers answer to stimuli.
 
     Parameters
@@ -84,6 +84,8 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
         The training list of 'pca:N'; its activations stand on the disk of `out` while the components are computed.
     rng : int
         Seed of random directions.
+    compression : {'auto', 'lzf', 'gzip', 'none'}
+        Of the file, lossless. 'auto' compresses layers with many zeros by lzf; 'none' writes and reads faster.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
                 reduced.keep()
             return _loaded(out)
         to_file = ToFile if device.type == 'cpu' else ToFileBehind      # the CPU has nothing else to do
-        sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume, batch_size, overwrite)
+        sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume, batch_size, overwrite, compression)
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()

@@ -105,10 +105,9 @@ class ToFile:
     """
 
     def __init__(self, fname, layers: list[str], n_stim: int, stim_ids, meta: dict, resume: bool = False,
-                 step: int = 1, overwrite: bool = False):
+                 step: int = 1, overwrite: bool = False, compression: str = 'auto'):
         self.fname, self.dtype = fname, meta['dtype']
-        self._writer = ResumableWriter(fname, n_stim, stim_ids, meta, layers, resume=resume, step=step,
-                                       overwrite=overwrite)
+        self._writer = ResumableWriter(fname, n_stim, stim_ids, meta, layers, compression, resume, step, overwrite)
 
     def __enter__(self) -> ToFile:
         self._writer.__enter__()

@@ -323,3 +323,14 @@ class TestTransforms:
         tiny.test_transform = Resize((12, 12))
         with pytest.raises(BadType, match='must end in a tensor .* but gives Image'):
             tiny.compute_activation(stim, 'fc')
+
+
+@pytest.mark.parametrize(('compression', 'stored'), [('auto', 'lzf'), ('none', None), ('gzip', 'gzip')])
+def test_compression_of_the_file(tiny, stim, tmp_path, compression, stored):
+    import h5py
+    found = tiny.compute_activation(stim, ['conv', 'relu'], out=tmp_path / 'x.act.h5', compression=compression)
+    with h5py.File(tmp_path / 'x.act.h5') as file:
+        assert file['relu'].compression == stored and file['conv'].compression == (stored if stored == 'gzip' else None)
+    np.testing.assert_array_equal(found.get('relu'), tiny.compute_activation(stim, 'relu').get('relu'))
+    with pytest.raises(ValueError, match='compression .zip. is not known'):
+        tiny.compute_activation(stim, 'conv', out=tmp_path / 'y.act.h5', compression='zip')
