@@ -1,0 +1,1 @@
+"""What a unit likes: saliency, synthesis, receptive fields, minimal pictures, of units and of fitted voxels."""
