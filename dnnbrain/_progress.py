@@ -7,7 +7,12 @@ import sys
 from collections.abc import Iterable
 
 
+hidden = False      # whether a command was asked to be quiet
+
+
 def _someone_is_looking() -> bool:
+    if hidden:
+        return False
     if os.environ.get('RANK', '0') != '0':       # of several processes that do the same, the first shows it
         return False
     return sys.stderr is not None and (sys.stderr.isatty() or 'ipykernel' in sys.modules)

@@ -8,9 +8,10 @@ import warnings
 
 import click
 
-from dnnbrain import __version__
+from dnnbrain import __version__, _progress
 from dnnbrain._checks import BadInput
 from dnnbrain._optional import MissingExtra
+from dnnbrain.cli._completion import values_of
 
 
 class BadInputError(click.ClickException):
@@ -60,7 +61,7 @@ class Command(click.Command):
             raise BadInputError(f'{self.name}: {error.format_message()} (see {self.name} --help)') from error
 
     def invoke(self, ctx: click.Context):
-        _set_up_logging(ctx.params.pop('verbose', 0))
+        _set_up_logging(ctx.params.pop('verbose', 0), ctx.params.pop('quiet', False))
         try:
             return super().invoke(ctx)
         except (BadInput, MissingExtra) as error:
@@ -87,9 +88,9 @@ class Positive(click.FloatRange):
 SEED = click.IntRange(0, 2 ** 32 - 1)       # what numpy and torch both take
 
 
-def command(name: str, example: str):
-    """Decorator: a `Command` with an example at the end of its help."""
-    return click.command(name, cls=Command, no_args_is_help=True, epilog=f'\b\nExample:\n  {example}',
+def command(name: str, example: str, needs_arguments: bool = True):
+    """Decorator: a `Command` with an example at the end of its help, which it shows where arguments are missing."""
+    return click.command(name, cls=Command, no_args_is_help=needs_arguments, epilog=f'\b\nExample:\n  {example}',
                          context_settings={'help_option_names': ['-h', '-help', '--help'], 'max_content_width': 100})
 
 
@@ -97,14 +98,15 @@ def _everywhere(name: str) -> list[click.Parameter]:
     """The options of every command, shown last."""
     @click.version_option(__version__, '-version', '--version', prog_name=name)
     @click.option('-v', '--verbose', count=True, help='Say what happens; twice for tracebacks.')
+    @click.option('-q', '--quiet', is_flag=True, help='No warnings and no progress, only results and errors.')
     def holder():
         """Carry the options."""
     return holder.__click_params__[::-1]
 
 
 def option(name: str, **kwargs):
-    """``option('-layer')`` is ``-layer`` and ``--layer``."""
-    return click.option(name, '-' + name, **kwargs)
+    """``option('-layer')`` is ``-layer`` and ``--layer``; values of -net, files and folders can be completed."""
+    return click.option(name, '-' + name, shell_complete=values_of(name, kwargs.get('metavar')), **kwargs)
 
 
 def together(*decorators):
@@ -136,11 +138,12 @@ def open_network(net: str, weights: str | None, seed: int | None, random: bool =
     return network(pretrained=False, rng=seed) if random else network()
 
 
-def _set_up_logging(verbose: int) -> None:
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+def _set_up_logging(verbose: int, quiet: bool) -> None:
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(format='%(message)s', level=level)
     logging.getLogger('dnnbrain').setLevel(level)
-    warnings.showwarning = lambda message, *_, **__: click.echo(f'Warning: {message}', err=True)
+    _progress.hidden = quiet
+    warnings.showwarning = lambda message, *_, **__: None if quiet else click.echo(f'Warning: {message}', err=True)
 
 
 def _looks_like_option(arg: str) -> bool:

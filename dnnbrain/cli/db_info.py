@@ -1,17 +1,50 @@
-"""db_info: what a network or a file holds."""
+"""db_info: what a network or a file holds, and whether all is well here."""
 
 import click
 
-from dnnbrain.cli._common import command
+from dnnbrain.cli._common import command, option
+from dnnbrain.cli._completion import SHELLS
 
 
-@command('db_info', 'db_info AlexNet')
-@click.argument('name')
-def main(name):
-    """Describe NAME: a network, or a .stim.csv, .dmask.csv, .act.h5, .basis.h5, .roi.h5 or .rdm.h5 file."""
-    from dnnbrain.io import describe
-    known = describe.describer(name)
-    click.echo(known(name) if known else _network(name))
+@command('db_info', 'db_info AlexNet', needs_arguments=False)
+@click.argument('name', required=False)
+@option('-completion', type=click.Choice(SHELLS), help='Print what completes our commands in a shell; for example in '
+                                                       '~/.bashrc: eval "$(db_info -completion bash)"')
+@click.pass_context
+def main(ctx, name, completion):
+    """Describe NAME: a network, a file, or a folder of results. Without NAME: what is installed, and a self-check.
+
+    Files: .stim.csv, .dmask.csv, .act.h5, .basis.h5, .roi.h5, .rdm.h5, models (.h5), weights (.pth, .safetensors),
+    .history.csv, and brain images (NIfTI, MGH, GIFTI, CIFTI). Arrays are not loaded.
+    """
+    if completion:
+        from dnnbrain.cli._completion import script
+        click.echo(script(completion))
+    elif name is None:
+        from dnnbrain.cli._doctor import examination
+        report, good = examination()
+        click.echo(report)
+        ctx.exit(0 if good else 1)
+    else:
+        click.echo(_described(name))
+
+
+def _described(name: str) -> str:
+    """A file, else a network."""
+    from pathlib import Path
+
+    from dnnbrain.io.describe import describer
+    name = str(Path(name) / 'result.json') if (Path(name) / 'result.json').is_file() else name
+    known = describer(name)
+    if known:
+        return known(name)
+    from dnnbrain.brain.describe import describe_image, is_brain_image
+    if is_brain_image(name):
+        return describe_image(name)
+    if name.lower().endswith(('.pth', '.pt', '.safetensors')):
+        from dnnbrain.networks.describe import describe_weights
+        return describe_weights(name)
+    return _network(name)
 
 
 def _network(name: str) -> str:
@@ -21,8 +54,8 @@ def _network(name: str) -> str:
     from dnnbrain.networks.registry import NETWORKS, is_known, network_class
     if ('.' in name or '/' in name) and not is_known(name):
         existing_file(name, 'NAME')
-        raise BadValue(f'{name!r} is of no kind that dnnbrain writes; it knows {listing(SUFFIXES)}, '
-                       f'and the networks {listing(NETWORKS, 20)}')
+        raise BadValue(f'{name!r} is of no kind that dnnbrain knows; it knows {listing(SUFFIXES)}, weights, brain '
+                       f'images, and the networks {listing(NETWORKS, 20)}')
     network = network_class(name)
     from dnnbrain.networks.functional import functional_summary
     from dnnbrain.networks.summary import layer_table

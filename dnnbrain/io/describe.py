@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 
-from dnnbrain._checks import existing_file, listing
-from dnnbrain.io import act_h5, basis_h5, dmask_csv, rdm_h5, roi_h5, stim_csv
+from dnnbrain._checks import BadValue, existing_file, listing
+from dnnbrain.io import act_h5, basis_h5, dmask_csv, model_h5, rdm_h5, roi_h5, stim_csv
+from dnnbrain.io.h5 import open_h5
 
 
 def _stim(fname: str) -> str:
@@ -65,9 +68,54 @@ def _basis(fname: str) -> str:
     return '\n'.join(lines)
 
 
+def _model(fname: str) -> str:
+    with open_h5(fname, model_h5.SUFFIX, 'model file') as file:
+        if 'dnnbrain_model' not in file.attrs:
+            return _h5(file)
+        lines = [f'model of dnnbrain: {json.loads(file["json"].asstr()[()]).get("kind")}']
+        for group in (item for item in file.values() if hasattr(item, 'keys')):
+            own = json.loads(group['json'].asstr()[()])
+            arrays = ', '.join(f'{name} {data.shape}' for name, data in group.items() if name != 'json')
+            lines.append(f'  {own["part"]}: {arrays}')
+    return '\n'.join(lines)
+
+
+def _h5(file) -> str:
+    found = []
+    file.visititems(lambda name, item: found.append(f'  {name}: {item.shape} {item.dtype}')
+                    if hasattr(item, 'shape') else None)
+    return '\n'.join(['HDF5, not of dnnbrain', *found])
+
+
+def _history(fname: str) -> str:
+    with open(fname, newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    last = ', '.join(f'{name} {value}' for name, value in rows[-1].items() if value) if rows else 'nothing'
+    return f'epochs: {len(rows)}\nlast: {last}'
+
+
+def _result(fname: str) -> str:
+    with open(fname, encoding='utf-8') as file:
+        try:
+            record = json.load(file)
+        except ValueError as error:
+            raise BadValue(f'{fname!r} is damaged: {error}') from None
+    told = {key: value for key, value in (record if isinstance(record, dict) else {}).items() if key != 'versions'}
+    lines = []
+    for key, value in told.items():
+        lines += [f'{key}:', *(f'  {name}: {_short(one)}' for name, one in value.items())] \
+            if isinstance(value, dict) else [f'{key}: {_short(value)}']
+    return '\n'.join(lines)
+
+
+def _short(value) -> str:
+    return listing(value, 8) if isinstance(value, list) else str(value)
+
+
 _BY_SUFFIX = {stim_csv.SUFFIX: _stim, dmask_csv.SUFFIX: _dmask, act_h5.SUFFIX: _act,
               basis_h5.SUFFIX: _basis,
-              roi_h5.SUFFIX: _roi, rdm_h5.SUFFIX: _rdm}
+              roi_h5.SUFFIX: _roi, rdm_h5.SUFFIX: _rdm, '.history.csv': _history, 'result.json': _result,
+              model_h5.SUFFIX: _model}               # the last, for the others end in .h5 too
 SUFFIXES = tuple(_BY_SUFFIX)
 
 

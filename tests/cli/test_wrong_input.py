@@ -25,6 +25,7 @@ def folder(tmp_path, pictures, rng, published):
     away.save(tmp_path / 'away.stim.csv')
     (tmp_path / 'bad.stim.csv').write_text('type=image\npath=.\ndata=stimID,label\na.png\n')
     (tmp_path / 'bad.pth').write_text('no weights')
+    (tmp_path / 'notes.txt').write_text('see the other page')
     Mask('conv5', [300]).save(tmp_path / 'far.dmask.csv')
     activation = Activation('conv5', rng.standard_normal((12, 3, 2, 2)).astype(np.float32))
     activation.save(tmp_path / 'good.act.h5')
@@ -115,7 +116,9 @@ CASES = [
     ('db_info', {'no.stim.csv': None}, "NAME 'no.stim.csv' does not exist"),
     ('db_info', {'cut.act.h5': None}, 'is truncated'),
     ('db_info', {'bad.stim.csv': None}, 'row 1 of the table'),
-    ('db_info', {'good.nii.gz': None}, 'of no kind that dnnbrain writes'),
+    ('db_info', {'notes.txt': None}, 'of no kind that dnnbrain knows'),
+    ('db_info', {'bad.nii.gz': None}, 'cannot be read as a brain image'),
+    ('db_info', {'bad.pth': None}, 'is truncated or not a file of torch.save'),
     ('db_info', {'-x': None, 'AlexNet': None}, "No such option '-x'"),
 ]
 
@@ -123,14 +126,12 @@ CASES = [
 @pytest.mark.parametrize('command, options, says', CASES, ids=lambda v: v if isinstance(v, str) else '')
 def test_one_sentence_and_nothing_written(run, folder, monkeypatch, command, options, says):
     from urllib.error import URLError
-
-    import torch
     monkeypatch.chdir(folder)
     monkeypatch.setenv('TORCH_HOME', str(folder))
 
     def offline(*args, **kwargs):
         raise URLError('no network')
-    monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
+    monkeypatch.setattr('dnnbrain.io.download.urlopen', offline)
     before = {f.name: f.stat().st_mtime_ns for f in folder.iterdir()}
     args = []
     for name, value in options.items():
