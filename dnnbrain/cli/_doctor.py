@@ -85,7 +85,8 @@ def _extras() -> Iterator[str]:
     from dnnbrain._optional import EXTRAS
     for extra in dict.fromkeys(EXTRAS.values()):
         missing = [module for module, owner in EXTRAS.items() if owner == extra and not _imports(module)]
-        yield f'{extra}: ' + (f"missing ({', '.join(missing)}): pip install 'dnnbrain[{extra}]'" if missing else 'works')
+        told = f"missing ({', '.join(missing)}): pip install 'dnnbrain[{extra}]'" if missing else 'works'
+        yield f'{extra}: {told}'
 
 
 def _imports(module: str) -> bool:

@@ -10,7 +10,8 @@ from dnnbrain.dnn.core import Mask, Stimulus
 SELECT = '-act x.act.h5 -layer conv'
 LINES = {
     'brain_roi': ['-nif once.nii.gz -mask mask.nii -method mean -out OUT.roi.h5'],
-    'brain_rsa': ['-nif once.nii.gz -bmask mask.nii -roi 1 -cate beh.stim.csv -metric euclidean -zscore -out OUT.rdm.h5'],
+    'brain_rsa': ['-nif once.nii.gz -bmask mask.nii -roi 1 -cate beh.stim.csv -metric euclidean -zscore '
+                  '-out OUT.rdm.h5'],
     'db_corr': [f'{SELECT} -chn 1 2 -iteraxis channel -resp once.nii.gz -bmask mask.nii -out OUT',
                 '-act x.act.h5 -dmask units.dmask.csv -resp x.roi.h5 -roi V1 FFA -out OUT'],
     'db_encode': [f'-anal mv {SELECT} -iteraxis row_col -resp x.roi.h5 -roi V1 FFA -model glm '
@@ -25,7 +26,8 @@ LINES = {
     'dnn_rotation': ['-act x.act.h5 -alpha 0.5 -out OUT.act.h5'],
     'dnn_act': ['-net AlexNet -layer conv5 fc3 -chn 1 2 -stim two.stim.csv -pool max -out OUT.act.h5',
                 '-net AlexNet -dmask net.dmask.csv -stim two.stim.csv -out OUT.act.h5'],
-    'dnn_fe': [f'{SELECT} -meth pca 2 -axis chn -out OUT.act.h5', f'{SELECT} -meth hist 3 -axis row_col -out OUT.act.h5'],
+    'dnn_fe': [f'{SELECT} -meth pca 2 -axis chn -out OUT.act.h5',
+               f'{SELECT} -meth hist 3 -axis row_col -out OUT.act.h5'],
     'dnn_finetune': ['-net AlexNet -layer readout -stim pics.stim.csv -dmask net.dmask.csv -rmeas label -cvfold 3 '
                      '-out OUT -epoch 1'],
     'dnn_mask': [f'{SELECT} -chn 2 -out OUT.act.h5', '-act x.act.h5 -dmask units.dmask.csv -out OUT.act.h5'],
@@ -57,8 +59,8 @@ def files(mapping_files, pictures, models, tmp_path, monkeypatch):
     for name, n in (('one', 1), ('two', 2), ('pics', 12)):
         Stimulus({'type': 'image', 'path': str(pictures)},
                  {'stimID': names[:n], 'label': [i % 3 for i in range(n)]}).save(tmp_path / f'{name}.stim.csv')
-    Stimulus({'type': 'image', 'path': '.'}, {'stimID': [f'{i}.png' for i in range(24)], 'onset': [3. * i for i in range(24)],
-                                              'duration': [1.] * 24}).save(tmp_path / 'events.stim.csv')
+    Stimulus({'type': 'image', 'path': '.'}, {'stimID': [f'{i}.png' for i in range(24)], 'duration': [1.] * 24,
+                                              'onset': [3. * i for i in range(24)]}).save(tmp_path / 'events.stim.csv')
     Mask('conv', [1], rows=[1, 2]).save(tmp_path / 'units.dmask.csv')
     Mask('fc3', [1, 2, 3]).save(tmp_path / 'net.dmask.csv')
     monkeypatch.setenv('DNNBRAIN_DATA', str(models))
