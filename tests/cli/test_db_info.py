@@ -46,7 +46,8 @@ def others(folder):
     (folder / 'out' / 'result.json').write_text('{"settings": {"cv": 3, "layer": ["conv1", "fc"]}, "versions": {}}')
     return {'w.pth': ['network: Resnet10', 'classes: cat, dog, owl', 'conv1.weight: (64, 3, 3, 3)'],
             'w.safetensors': ['network: Resnet10', 'bn1.weight: (64,)'],
-            'old.pth': ['tensors: 1, 6 numbers', 'a: (2, 3)'], 'm.h5': ['model of dnnbrain: layer', 'coef (5, 2)'], 'x.history.csv': ['epochs: 2', 'score 0.75'],
+            'old.pth': ['tensors: 1, 6 numbers', 'a: (2, 3)'],
+            'm.h5': ['model of dnnbrain: layer', 'coef (5, 2)'], 'x.history.csv': ['epochs: 2', 'score 0.75'],
             'out': ['cv: 3', 'layer: conv1, fc']}
 
 

@@ -37,7 +37,8 @@ LINES = {
     'dnn_probe': [f'-anal mv {SELECT} -stim beh.stim.csv -beh mood age -model lasso -scoring explained_variance -cv 3 '
                   '-out OUT', f'-anal uv {SELECT} -iteraxis channel -stim beh.stim.csv -beh label -model lrc -out OUT',
                   f'-anal uv {SELECT} -stim beh.stim.csv -beh mood -model corr -out OUT'],
-    'dnn_rf_sw': ['-net AlexNet -layer conv5 -chn 1 -stim one.stim.csv -wsize 100 90 -stride 60 70 -metric max -out OUT'],
+    'dnn_rf_sw': ['-net AlexNet -layer conv5 -chn 1 -stim one.stim.csv -wsize 100 90 -stride 60 70 -metric max '
+                  '-out OUT'],
     'dnn_rf_us': ['-net AlexNet -stim one.stim.csv -layer conv5 -chn 1 -ip_metric bicubic -up_thres 0.9 -out OUT'],
     'dnn_rsa': [f'{SELECT} -iteraxis channel -metric euclidean -zscore -out OUT.rdm.h5',
                 '-act x.act.h5 -cate beh.stim.csv -metric correlation -out OUT.rdm.h5'],
