@@ -20,10 +20,9 @@ class Mask:
         A first layer to set.
     channels, rows, columns : 'all' or integer or sequence of integers, optional
         Any kind of sequence: list, tuple, range, array; the order given is the order got.
-        'all' by default.
     """
 
-    def __init__(self, layer: str | None = None, channels=None, rows=None, columns=None):
+    def __init__(self, layer: str | None = None, channels='all', rows='all', columns='all'):
         self._dmask: dict[str, dict[str, str | list[int]]] = {}
         if layer is not None:
             self.set(layer, channels, rows, columns)

@@ -3,5 +3,6 @@
 from dnnbrain.datasets.digits import digits
 from dnnbrain.datasets.images92 import fetch_92images
 from dnnbrain.datasets.simulated import simulate_subject
+from dnnbrain.io.download import data_home
 
-__all__ = ['digits', 'fetch_92images', 'simulate_subject']
+__all__ = ['data_home', 'digits', 'fetch_92images', 'simulate_subject']

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dnnbrain._checks import BadPath, BadValue, creatable_folder, existing_file
-from dnnbrain.datasets.download import datasets_folder, download
 from dnnbrain.io.atomic import atomic
+from dnnbrain.io.download import data_home, download
 from dnnbrain.io.rdm_h5 import n_items
 from dnnbrain.io.stim_csv import write_stim_csv
 from dnnbrain.mapping.rdm import RDM
@@ -78,7 +78,7 @@ def fetch_92images(path=None, out=None) -> Images92:
     BadValue
         A file is damaged, or holds something else.
     """
-    cache = datasets_folder() / '92images'
+    cache = data_home() / 'datasets' / '92images'
     out = creatable_folder(cache if out is None else out, 'out')
     found = {name: existing_file(_there(Path(path), name), 'file') if path is not None else
              download(url, cache / name, sha256) for name, (url, sha256) in FILES.items()}

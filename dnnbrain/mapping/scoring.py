@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dnnbrain._checks import choice
+from dnnbrain._checks import BadValue, choice, whole_number
 
 
 def correlation_score(y_true, y_pred, multioutput: str = 'uniform_average'):
@@ -24,6 +24,25 @@ def correlation_score(y_true, y_pred, multioutput: str = 'uniform_average'):
     choice('multioutput', multioutput, ('uniform_average', 'raw_values'))
     scores = correlation(_columns(y_true), _columns(y_pred))
     return scores if multioutput == 'raw_values' else float(scores.mean())
+
+
+def topk_accuracy(pred, true, k: int) -> float:
+    """The share of stimuli whose true class is among the k most probable.
+
+    Parameters
+    ----------
+    pred : array_like of shape (n_stim, n_class)
+        Classes from most to least probable, such as ``pred_value`` of `DNN.test`.
+    true : array_like of shape (n_stim,) or (n_stim, 1)
+    k : int
+        From 1 to the number of classes in `pred`.
+    """
+    pred, true = np.asarray(pred), np.asarray(true)
+    if pred.ndim != 2 or len(pred) == 0 or true.shape not in ((len(pred),), (len(pred), 1)):
+        raise BadValue(f'pred must have shape (n_stim, n_class) and true (n_stim,), not {pred.shape} and {true.shape}')
+    if not 1 <= (whole_number(k, 'k') or 0) <= pred.shape[1]:
+        raise BadValue(f'k must be from 1 to the number of classes in pred ({pred.shape[1]}), not {k}')
+    return float((pred[:, :k] == true.reshape(-1, 1)).any(axis=1).mean())
 
 
 def correlation(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:

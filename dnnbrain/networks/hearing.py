@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dnnbrain.activation.activation import Activation
 from dnnbrain.networks.dnn import DNN
+from dnnbrain.networks.old_names import also_called
 from dnnbrain.stimuli.files import file_table, is_files
 from dnnbrain.stimuli.loaders import picture_set
 
@@ -11,6 +12,7 @@ from dnnbrain.stimuli.loaders import picture_set
 class SoundDNN(DNN):
     """A network whose transforms are `dnnbrain.stimuli.sounds.SoundTransform`, or a part of one."""
 
+    @also_called(wavfile='stimuli', layers='dmask')
     def compute_activation(self, stimuli, dmask, *args, **kwargs) -> Activation | list:
         """What layers answer to sounds: `DNN.compute_activation`.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
-import sys
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlparse
 
 import numpy as np
@@ -18,19 +17,19 @@ import torch.nn as nn
 
 from dnnbrain._checks import BadPath, BadValue, existing_file, has_suffix, listing, writable_file
 from dnnbrain.io.atomic import atomic
+from dnnbrain.io.download import data_home, download
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
-def models_folder() -> Path | None:
-    """``$DNNBRAIN_DATA/models``, read when used; None if the variable is not set."""
-    root = os.environ.get('DNNBRAIN_DATA')
-    return Path(root) / 'models' if root else None
+def models_folder() -> Path:
+    """``$DNNBRAIN_DATA/models``, else ``~/.cache/dnnbrain/models`` (`data_home`); read when used."""
+    return data_home() / 'models'
 
 
 def find_pretrained(file_name: str, url: str | None, source: str | None = None,
                     read: Callable | None = None) -> dict[str, torch.Tensor]:
-    """Published weights: from ``$DNNBRAIN_DATA/models``, else torch.hub's cache, else downloaded.
+    """Published weights: from `models_folder`, else torch.hub's cache, else downloaded to there.
 
     Parameters
     ----------
@@ -49,23 +48,23 @@ def find_pretrained(file_name: str, url: str | None, source: str | None = None,
         The file is nowhere and cannot be downloaded; the message says where to put it.
     """
     folder = models_folder()
-    if folder is not None and (folder / file_name).exists():
+    if (folder / file_name).exists():
         return (read or read_state)(folder / file_name)
-    place = f'{folder / file_name}' if folder else f'$DNNBRAIN_DATA/models/{file_name} (set DNNBRAIN_DATA first)'
-    instead = 'or take random weights (pretrained=False, -random)'
+    place, instead = place_of(file_name), 'take random weights (pretrained=False, -random)'
     if url is None:
-        raise BadPath(f'torchvision does not publish weights {file_name}; get {source} and put it at {place}, {instead}'
-                      if source else f'nobody publishes weights as {file_name}; put yours at {place}, {instead}')
-    cached = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
-    if not cached.exists():
-        try:
-            torch.hub.load_state_dict_from_url(url, map_location='cpu', check_hash=True, weights_only=True,
-                                               progress=sys.stderr.isatty())
-        except (URLError, OSError, RuntimeError) as error:
-            reason = getattr(error, 'reason', error)
-            raise BadPath(f'weights {file_name} could not be downloaded ({reason}); get {url} on another '
-                          f'machine and put it at {place}, {instead}') from None
-    return read_state(cached)
+        told = f'torchvision does not publish weights {file_name}; get {source} and put it' if source else \
+            f'nobody publishes weights as {file_name}; put yours'
+        raise BadPath(f'{told} at {place}, or {instead}')
+    name = Path(urlparse(url).path).name
+    digest = re.search(r'-([0-9a-f]{8,64})\.', name)            # how it begins, by the custom of torch.hub
+    return read_state(download(url, Path(torch.hub.get_dir()) / 'checkpoints' / name, digest[1] if digest else '',
+                               name=f'weights {file_name}', place=place, instead=instead))
+
+
+def place_of(file_name: str) -> str:
+    """Where to put a file of weights by hand, in words."""
+    here = str(models_folder() / file_name)
+    return here if os.environ.get('DNNBRAIN_DATA') else f'{here} (once it is set, $DNNBRAIN_DATA/models/{file_name})'
 
 
 def read_state(fname) -> dict[str, torch.Tensor]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from dnnbrain._checks import BadPath, BadValue
+from dnnbrain._checks import BadPath, BadType, BadValue
 
 
 def read_rgb(path) -> Image.Image:
@@ -42,6 +43,40 @@ def to_rgb(image: Image.Image) -> Image.Image:
     elif image.mode in ('P', 'PA', 'LA'):
         image = image.convert('RGBA')     # a palette with transparency has no direct way to RGB
     return image.convert('RGB')
+
+
+def as_rgb(image) -> Image.Image:
+    """A picture of any kind as PIL RGB.
+
+    Parameters
+    ----------
+    image : PIL picture, path, or ndarray or tensor of shape (h, w), (3, h, w), (h, w, 3) or with 4 channels (alpha)
+        Numbers are taken as 0 to 255 if they are whole, as 0 to 1 if they are floats not above 1.
+    """
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if isinstance(image, str | os.PathLike):
+        return read_rgb(image)
+    if hasattr(image, 'detach'):            # a tensor; torch need not be there for the others
+        image = tensor_numbers(image)
+    if not isinstance(image, np.ndarray):
+        raise BadType(f'image must be a PIL picture, a file, an array or a tensor, not {type(image).__name__}')
+    values = image.transpose(1, 2, 0) if image.ndim == 3 and image.shape[0] in (1, 3, 4) else image
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or values.ndim == 3 and values.shape[2] not in (3, 4) or values.size == 0:
+        raise BadValue(f'image must have shape (h, w), (3, h, w) or (h, w, 3), not {image.shape}')
+    if values.dtype.kind not in 'fiub' or not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
+        raise BadValue('image must hold numbers from 0 to 255, or floats from 0 to 1')
+    if values.dtype.kind == 'b' or values.dtype.kind == 'f' and values.max() <= 1:
+        values = values * 255.0
+    return to_rgb(Image.fromarray(np.asarray(values).round().astype(np.uint8)))
+
+
+def tensor_numbers(tensor) -> np.ndarray:
+    """The numbers of a tensor, wherever it is; numpy has no bfloat16, which becomes float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == 'torch.bfloat16' else tensor).numpy()
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -85,7 +85,7 @@ def test_seeded_and_saved(activ, tmp_path):
 
 
 def test_mistakes(activ):
-    with pytest.raises(BadValue, match='must not be negative'):
+    with pytest.raises(BadValue, match='noise must be a number from 0, not -1'):
         datasets.simulate_subject(activ, noise=-1)
     with pytest.raises(BadValue, match='answers the same to every stimulus'):
         datasets.simulate_subject(Activation('dead', np.ones((10, 2, 1, 1))), resolution=16)

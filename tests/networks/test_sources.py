@@ -119,7 +119,7 @@ class TestTorchvision:
     def test_offline(self, tmp_path, monkeypatch):
         def offline(*args, **kwargs):
             raise URLError('no network')
-        monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
+        monkeypatch.setattr('dnnbrain.io.download.urlopen', offline)
         monkeypatch.setenv('TORCH_HOME', str(tmp_path))
         monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
         with pytest.raises(BadPath, match='no network.*put it at .*models/swin_t.pth, or take random weights'):

@@ -194,7 +194,7 @@ class TestPretrained:
 
         def offline(*args, **kwargs):
             raise URLError('no network')
-        monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', offline)
+        monkeypatch.setattr('dnnbrain.io.download.urlopen', offline)
         monkeypatch.setenv('TORCH_HOME', str(tmp_path))
         if variable:
             monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path / 'd'))

@@ -39,9 +39,9 @@ class TimmNet(PublishedNet):
 
     @classmethod
     def _pretrained(cls) -> nn.Module:
-        place, instead = f'$DNNBRAIN_DATA/models/timm_{cls.arch}.pth', 'take random weights (pretrained=False, -random)'
+        place, instead = weights.place_of(f'timm_{cls.arch}.pth'), 'take random weights (pretrained=False, -random)'
         folder = weights.models_folder()
-        for suffix in weights.SUFFIXES if folder else ():
+        for suffix in weights.SUFFIXES:
             if (folder / f'timm_{cls.arch}{suffix}').exists():
                 state, model = weights.read_state(folder / f'timm_{cls.arch}{suffix}'), cls._unset()
                 weights.load_into(model, state, cls.__name__)

@@ -8,6 +8,7 @@ from torchvision import models, transforms
 
 from dnnbrain.activation.activation import Activation
 from dnnbrain.networks.layers import child_names
+from dnnbrain.networks.old_names import also_called
 from dnnbrain.networks.zoo.published import PublishedNet
 from dnnbrain.stimuli.clips import ClipTransform
 from dnnbrain.stimuli.files import file_table, is_files
@@ -43,6 +44,7 @@ class R3D(PublishedNet):
                                             size=norm.resize_size if preprocess == 'weights' else self.img_size)
         self.train_transform = ClipTransform(transforms.Compose(learn + scale), size=norm.resize_size)
 
+    @also_called(clip_files='stimuli', layers='dmask')
     def compute_activation(self, stimuli, dmask, *args, **kwargs) -> Activation | list:
         """What layers answer to clips: `DNN.compute_activation`.
 
