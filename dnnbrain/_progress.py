@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable
 
-
 hidden = False      # whether a command was asked to be quiet
 
 

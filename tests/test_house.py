@@ -21,22 +21,33 @@ PUBLIC = {
     'dnnbrain.dnn.models': '''DNN AlexNet Vgg11 Vgg13 Vgg16 Vgg19 Vgg11_bn Vgg13_bn Vgg16_bn Vgg19_bn VGG11 VGG13 VGG16
                               VGG19 VGG11_bn VGG13_bn VGG16_bn VGG19_bn Resnet10 Resnet18 Resnet34 Resnet50 Resnet101
                               Resnet152 ResNet10 ResNet18 ResNet34 ResNet50 ResNet101 ResNet152 Googlenet
-                              InceptionV3 VggFace VggFaceModel R3D VGGish VGGishModel''',
-    'dnnbrain.dnn.base': '''ImageSet MultivariateMapping UnivariateMapping VideoClipSet VideoSet array_statistic
+                              InceptionV3 VggFace VggFaceModel R3D VGGish VGGishModel DNNBRAIN_MODEL''',
+    'dnnbrain.dnn.base': '''DNNBRAIN_MODEL ImageProcessor ImageSet MultivariateMapping UnivariateMapping VideoClipSet
+                            VideoSet array_statistic
                             correlation_score correlation_scorer cross_val_confusion cross_val_scores dnn_fe dnn_mask
-                            gen_estimator_from_name normalize''',
+                            gen_estimator_from_name ip normalize''',
+    'dnnbrain.dnn.algo': '''
+        Algorithm
+        SynthesisImage
+        MinimalComponentImage MinimalParcelImage TheoreticalReceptiveField
+        EmpiricalReceptiveField MaskedImage OccluderDiscrepancyMapping UpsamplingActivationMapping
+        GradCAMImage GuidedSaliencyImage IntegratedGradientsImage SaliencyImage VanillaSaliencyImage
+    ''',
     'dnnbrain.brain.core': 'BrainDecoder BrainEncoder ROI',
     'dnnbrain.brain.algo': 'convolve_hrf',
     'dnnbrain.brain.io': '''extract_brain_activation inside load_brainimg load_mask masked resample_mask same_space
                            save_brainimg unmasked warn_bad_voxels''',
     'dnnbrain.brain.rsa': 'RSA',
     'dnnbrain.io.fileio': 'StimulusFile ActivationFile MaskFile RoiFile RdmFile',
-    'dnnbrain.utils.util': 'ceiling_RSA gen_dmask get_frame_time_info normalize permutation_RSA',
+    'dnnbrain.utils.plot': 'imgarray_show',
+    'dnnbrain.utils.util': '''ceiling_RSA clustering gen_dmask get_frame_time_info normalize permutation_RSA
+                              topk_accuracy''',
     'dnnbrain.utils.vggish_input': 'waveform_to_examples wavfile_to_examples',
     'dnnbrain.utils.mel_features': '''frame hertz_to_mel log_mel_spectrogram periodic_hann spectrogram_to_mel_matrix
                                       stft_magnitude''',
-    'dnnbrain.datasets': 'digits fetch_92images simulate_subject',
-    'dnnbrain.viz': 'plot_history plot_layer_maps plot_layer_profile plot_mds plot_rdms show_predictions',
+    'dnnbrain.datasets': 'data_home digits fetch_92images simulate_subject',
+    'dnnbrain.viz': '''imgarray_show plot_feature_maps plot_history plot_kernels plot_layer_maps plot_layer_profile
+                       plot_mds plot_rdms plot_saliency plot_top_stimuli show_predictions''',
 }
 
 
@@ -47,14 +58,17 @@ def test_public_names(path):
     if hasattr(module, '__all__'):
         assert sorted(module.__all__) == sorted(names)
     for name in names:
-        assert callable(getattr(module, name))
+        assert callable(getattr(module, name)) or name in ('ip', 'DNNBRAIN_MODEL')
         assert getattr(module, name).__doc__
 
 
 def test_commands_and_launchers_agree():
-    assert set(COMMANDS) == {'brain_roi', 'dnn_train', 'dnn_finetune', 'dnn_act', 'dnn_ablation', 'dnn_export',
+    assert set(COMMANDS) == {'dnn_optstim', 'dnn_rotation', 'dnn_topstim', 'dnn_view',
+                             'brain_roi', 'dnn_train', 'dnn_finetune', 'dnn_act', 'dnn_ablation', 'dnn_export',
                              'dnn_mask', 'dnn_pool', 'dnn_fe', 'dnn_rsa', 'brain_rsa', 'db_hrf', 'db_encode',
-                             'db_decode', 'db_corr', 'db_topo', 'dnn_probe', 'db_info', 'db_rsa'}
+                             'db_decode', 'db_corr', 'db_topo', 'dnn_probe', 'db_info', 'db_report', 'db_rsa',
+                             'dnn_minstim', 'dnn_rf_sw', 'dnn_rf_us',
+                             'dnn_saliency'}
     assert {f.name for f in (ROOT / 'bin').iterdir()} == set(COMMANDS)
     for name, target in COMMANDS.items():
         assert target == f'dnnbrain.cli.{name}:main'
@@ -92,7 +106,7 @@ def test_help_needs_click_only(name):
 
 
 def test_environment_is_read_when_used():
-    assert 'DNNBRAIN_DATA' in (ROOT / 'dnnbrain' / 'networks' / 'weights.py').read_text()
+    assert 'DNNBRAIN_DATA' in (ROOT / 'dnnbrain' / 'io' / 'download.py').read_text()
     code = "import os; os.environ.pop('DNNBRAIN_DATA', None); import dnnbrain.dnn.models, dnnbrain.dnn.base"
     subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
 

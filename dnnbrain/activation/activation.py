@@ -14,6 +14,7 @@ from dnnbrain.activation.exchange.design import export_design
 from dnnbrain.activation.exchange.export import export
 from dnnbrain.activation.exchange.foreign import from_files
 from dnnbrain.activation.mask import as_mask, composed
+from dnnbrain.activation.rotation import rotated
 from dnnbrain.activation.streamed import convolve_hrf, fe, pooled
 from dnnbrain.io.act_h5 import DiskLayer, read_act_h5
 from dnnbrain.io.act_merge import merge_activations
@@ -219,6 +220,7 @@ class Activation(Arithmetic):
 
     fe = fe
     convolve_hrf = convolve_hrf
+    rotated = rotated
     export = export
     export_design = export_design
     from_files = classmethod(from_files)

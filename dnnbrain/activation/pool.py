@@ -39,7 +39,7 @@ def array_statistic(arr, method: str, axis=None, keepdims: bool = False):
     ----------
     arr : array_like
     method : {'max', 'mean', 'median', 'L1', 'L2'}
-        L1 is sum |x|, L2 is sqrt(sum x^2), over the elements, for any number of axes. Both give
+        L1 is ``sum |x|``, L2 is ``sqrt(sum x^2)``, over the elements, for any number of axes. Both give
         float64 for integers and float32 for float16, in which they could overflow.
     axis : int or tuple of int, optional
         All axes by default.

@@ -14,13 +14,15 @@ target_options = together(
     option('-model', metavar='FILE', help='A fitted encoding model with weights (.h5), in place of -layer and -chn.'),
     option('-voxel', multiple=True, type=int, metavar='N ...', help='Voxels of -model, from 1.'),
     option('-mean', is_flag=True, help='The mean of these voxels; of all without -voxel.'),
+    option('-act', metavar='FILE',
+           help='Activations (.act.h5) that -model was fitted on; ridge models of db_encode need them.'),
     option('-dmask', metavar='FILE', help='Units that -model was fitted on (.dmask.csv), if not whole layers.'),
     option('-pool', type=click.Choice(['max', 'mean', 'median', 'L1', 'L2']),
            help='How activations were pooled for -model.'),
 )
 
 
-def make_target(layer, chn, unit, model, voxel, mean, dmask, pool):
+def make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act=None):
     """The target that `target_options` ask for.
 
     Raises
@@ -30,8 +32,8 @@ def make_target(layer, chn, unit, model, voxel, mean, dmask, pool):
     """
     from dnnbrain._checks import BadValue
     if model is None:
-        if voxel or mean or dmask or pool:
-            raise BadValue('-voxel, -mean, -dmask and -pool go with -model, a fitted encoding model (.h5)')
+        if voxel or mean or act or dmask or pool:
+            raise BadValue('-voxel, -mean, -act, -dmask and -pool go with -model, a fitted encoding model (.h5)')
         if layer is None or not chn:
             raise BadValue('give a layer and its channels (-layer conv5 -chn 1 2), or a fitted model and voxels '
                            '(-model FILE.h5 -voxel 1)')
@@ -43,10 +45,14 @@ def make_target(layer, chn, unit, model, voxel, mean, dmask, pool):
         raise BadValue('which voxels of -model? give -voxel N ..., or -mean for the mean of all')
     from dnnbrain._checks import existing_file
     from dnnbrain.interpret.target import ModelTarget
-    mask = None
+    mask = train = None
     if dmask is not None:
         from dnnbrain.activation.mask import Mask
         mask = Mask()
         mask.load(dmask)
+    if act is not None:
+        from dnnbrain.activation.activation import Activation
+        train = Activation()
+        train.load(act)
     return ModelTarget(str(existing_file(model, '-model')), list(voxel) or None, mean=mean, dmask=mask,
-                       pool_method=pool)
+                       pool_method=pool, train=train)

@@ -76,3 +76,8 @@ class Algorithm:
             return self._given
         layer, channel = self.get_layer()
         return ChannelTarget(layer, channel, self.unit, metric)
+
+    @property
+    def single(self) -> bool:
+        """Whether one number is looked at, so that results need no axis for several."""
+        return np.ndim(self.channel) == 0 if self._given is None else len(self._given.names) == 1

@@ -28,6 +28,7 @@ class Answer(nn.Module):
         self._held: dict[str, torch.Tensor] = {}
         self._calls: dict[str, int] = {}
         self._n = 0
+        self._stops = True
         self.handles = [dnn.layer2module(layer).register_forward_hook(self._keep(layer)) for layer in target.layers]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -43,10 +44,20 @@ class Answer(nn.Module):
         held, self._held = self._held, {}
         return self.target(held)
 
+    def whole(self, inputs: torch.Tensor):
+        """What the network itself puts out."""
+        self._stops = False
+        try:
+            return self.model(as_model(self.model, inputs))
+        finally:
+            self._stops = True
+
     def _keep(self, layer: str) -> Callable:
         call = split_call(layer)[1]
 
         def hook(module, args, output):
+            if not self._stops:
+                return
             self._calls[layer] = self._calls.get(layer, 0) + 1
             if self._calls[layer] != call:
                 return

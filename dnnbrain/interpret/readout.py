@@ -47,7 +47,7 @@ class LinearPart:
         return units.float() @ self.weights.to(units.device) + self.intercept.to(units.device)
 
 
-def linear_parts(model, voxels=None, basis=None) -> dict[str, LinearPart]:
+def linear_parts(model, voxels=None, basis=None, train=None) -> dict[str, LinearPart]:
     """Layer -> what it adds to the prediction of voxels (numbers from 1; all by default).
 
     Raises
@@ -57,6 +57,8 @@ def linear_parts(model, voxels=None, basis=None) -> dict[str, LinearPart]:
     """
     if isinstance(model, str) or hasattr(model, '__fspath__'):
         model = load_model(model)
+    if train is not None:
+        model, voxels = _with_weights(model, train, voxels), None
     if isinstance(model, BandedModel):
         parts = {layer: _part(band, voxels, basis) for layer, band in model.bands.items()}
         first, rows = next(iter(parts)), positions(voxels, len(model.intercept), 'voxel')
@@ -75,10 +77,27 @@ def linear_parts(model, voxels=None, basis=None) -> dict[str, LinearPart]:
     return {model.layer: _part(model, voxels, basis)}
 
 
+def _with_weights(model, train, voxels):
+    """The model of these voxels alone, with weights of units in place of dual coefficients."""
+    if isinstance(model, BandedModel):
+        columns = positions(voxels, len(model.intercept), 'voxel')
+        bands = {layer: _with_weights(band, train, voxels) for layer, band in model.bands.items()}
+        columns = slice(None) if columns is None else columns
+        return BandedModel(bands, np.asarray(model.intercept)[columns], np.asarray(model.share)[:, columns])
+    if not isinstance(model, LayerModel):
+        raise BadValue('train is for models with dual coefficients, which this one has not; leave it out')
+    columns = positions(voxels, len(model.intercept), 'voxel')
+    columns = slice(None) if columns is None else columns
+    alone = {name: None if (values := getattr(model, name)) is None else np.asarray(values)[..., columns]
+             for name in ('intercept', 'dual_coef', 'alpha')}
+    coef = None if model.coef is None else _columns(model.coef, None if isinstance(columns, slice) else columns)
+    return replace(model, **alone, coef=coef).to_weights(train)
+
+
 def _part(model: LayerModel, voxels, basis) -> LinearPart:
     if model.coef is None:
-        raise BadValue('this model holds dual coefficients: to_weights(training activations) gives it the weights that '
-                       'a target needs')
+        raise BadValue('this model holds dual coefficients; give the activations of its training (train=, in commands '
+                       '-act), or turn it into weights with to_weights(...)')
     columns = positions(voxels, len(model.intercept), 'voxel')
     coef = _columns(model.coef, columns)
     coef = coef if model.scale is None else coef / model.scale[:, None]

@@ -78,7 +78,8 @@ class ModelTarget:
     Parameters
     ----------
     model : LayerModel, BandedModel, EstimatorModel, or the name of its ``.h5``
-        With weights of units (`to_weights`), such as ``BrainEncoder.encode_dnn(...)[layer]['model'][0, 0]``.
+        With weights of units (`to_weights`), or with `train`; such as
+        ``BrainEncoder.encode_dnn(...)[layer]['model'][0, 0]``.
     voxels : int or sequence of int, optional
         Numbers of targets of the model, from 1; all by default.
     mean : bool
@@ -89,14 +90,16 @@ class ModelTarget:
         How activations were pooled before.
     basis : Basis, optional
         What activations were projected on before (`reduce`).
+    train : Activation, optional
+        Of the training, for a model with dual coefficients, as `db_encode` writes it.
     """
 
     def __init__(self, model, voxels=None, *, mean: bool = False, dmask=None, pool_method: str | None = None,
-                 basis=None):
+                 basis=None, train=None):
         from dnnbrain.interpret.readout import linear_parts
         if pool_method is not None:
             choice('pool_method', pool_method, POOLINGS)
-        self.parts = linear_parts(model, voxels, basis)
+        self.parts = linear_parts(model, voxels, basis, train)
         self.layers = tuple(self.parts)
         n_voxel = len(next(iter(self.parts.values())).intercept)
         numbers = range(1, n_voxel + 1) if voxels is None else integers(voxels, 'voxel').tolist()

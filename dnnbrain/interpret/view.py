@@ -13,40 +13,12 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from dnnbrain._checks import BadType, BadValue
+from dnnbrain._checks import BadValue
 from dnnbrain.stimuli.clips import ClipTransform
-from dnnbrain.stimuli.images import read_rgb, to_rgb
+from dnnbrain.stimuli.images import as_rgb
 from dnnbrain.stimuli.loaders import picture_set
 
 _COLORS = ((0, 0, 0), (255, 255, 255), (60, 120, 200))       # two tell shift and scale, the third proves them
-
-
-def as_rgb(image) -> Image.Image:
-    """A picture of any kind as PIL RGB.
-
-    Parameters
-    ----------
-    image : PIL picture, path, or ndarray or tensor of shape (h, w), (3, h, w), (h, w, 3) or with 4 channels (alpha)
-        Numbers are taken as 0 to 255 if they are whole, as 0 to 1 if they are floats not above 1.
-    """
-    if isinstance(image, Image.Image):
-        return to_rgb(image)
-    if isinstance(image, str | os.PathLike):
-        return read_rgb(image)
-    if isinstance(image, torch.Tensor):
-        image = image.detach().cpu().numpy()
-    if not isinstance(image, np.ndarray):
-        raise BadType(f'image must be a PIL picture, a file, an array or a tensor, not {type(image).__name__}')
-    values = image.transpose(1, 2, 0) if image.ndim == 3 and image.shape[0] in (1, 3, 4) else image
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    if values.ndim not in (2, 3) or values.ndim == 3 and values.shape[2] not in (3, 4) or values.size == 0:
-        raise BadValue(f'image must have shape (h, w), (3, h, w) or (h, w, 3), not {image.shape}')
-    if values.dtype.kind not in 'fiub' or not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
-        raise BadValue('image must hold numbers from 0 to 255, or floats from 0 to 1')
-    if values.dtype.kind == 'b' or values.dtype.kind == 'f' and values.max() <= 1:
-        values = values * 255.0
-    return to_rgb(Image.fromarray(np.asarray(values).round().astype(np.uint8)))
 
 
 class View:

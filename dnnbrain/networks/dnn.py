@@ -210,7 +210,7 @@ class DNN:
         Parameters
         ----------
         *layers : str
-            Names ('conv1'), module paths ('features', 'layer4'), beginnings of names ('layer1_'),
+            Names ('conv1'), module paths ('features', 'layer4'), beginnings of names (``'layer1_'``),
             or 'all but head'.
 
         Notes

@@ -115,23 +115,44 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
             return _loaded(out)
         to_file = ToFile if device.type == 'cpu' else ToFileBehind      # the CPU has nothing else to do
         sink = to_file(out, dmask.layers, pictures.n_stim, ids, meta, resume, batch_size, overwrite, compression)
+    take = None if reduced is None else lambda put: lambda layer, activ: put(layer, reduced(layer, activ))
+    stream(dnn, pictures, dmask, pool_method, sink, device, batch_size, n_worker, tokens, take=take,
+           batch_done=None if reduced is None else reduced.keep)
+    return sink.activation()
+
+
+def stream(dnn, pictures, dmask, pool_method: str | None, sink, device: torch.device, batch_size: int = BATCH_SIZE,
+           n_worker: int | None = None, tokens: str = 'all', *, take: Callable | None = None,
+           batch_done: Callable | None = None) -> None:
+    """Show pictures in batches; what layers answer goes to a sink, which keeps of it what it likes.
+
+    Parameters
+    ----------
+    pictures : PictureSet
+    dmask : Mask
+    sink
+        With `rows`, `put`, `batch_done` and `go_back`, a context, as `dnnbrain.networks.sinks.InMemory`.
+    take : callable, optional
+        ``take(put)`` gives the function that takes ``(layer, activ)`` in place of `put`, and calls that.
+    batch_done : callable, optional
+        Called after each batch.
+    """
     bar = progress(None, f'{dnn.name} activations', total=len(pictures), unit='img')
     with bar, visiting(dnn.model, device), torch.inference_mode(), sink:
         dnn.model.eval()
         rows, parts = gathered(sink, pictures.owners, sink.rows), spans(pictures.owners, batch_size, sink.rows)
         done = parts[0].start if parts else len(pictures)
         bar.update(done)
-        put = rows.put if reduced is None else lambda layer, activ: rows.put(layer, reduced(layer, activ))
+        put = rows.put if take is None else take(rows.put)
         with recording(dnn, dmask, pool_method, put, tokens) as look:
             careful = Careful(look, rows.go_back, batch_size)
             for pixels in batches(pictures, batch_size, n_worker, device, parts):
                 careful(pixels, done)
                 rows.batch_done()
-                if reduced is not None:
-                    reduced.keep()
+                if batch_done is not None:
+                    batch_done()
                 done += len(pixels)
                 bar.update(len(pixels))
-    return sink.activation()
 
 
 class Careful:

@@ -29,6 +29,11 @@ _POINTWISE_NAMES = frozenset('''add sub mul truediv div neg iadd isub imul relu 
     clamp batch_norm add_ sub_ mul_ relu_'''.split())
 _WINDOW_FUNCTIONS = {F.max_pool1d: 1, F.max_pool2d: 2, F.max_pool3d: 3, F.avg_pool1d: 1, F.avg_pool2d: 2,
                      F.avg_pool3d: 3}
+# What looks at all places as a matter of course (a Linear, at what was flattened).
+_JOINING = (nn.Linear, nn.Flatten, nn.MultiheadAttention, nn.modules.pooling._AdaptiveAvgPoolNd,
+            nn.modules.pooling._AdaptiveMaxPoolNd)
+_JOINING_NAMES = frozenset('''flatten mean matmul bmm scaled_dot_product_attention adaptive_avg_pool1d
+    adaptive_avg_pool2d adaptive_avg_pool3d'''.split())
 _ABOUT_SHAPES = ('size', 'dim', 'numel')
 
 
@@ -44,6 +49,7 @@ class Field(NamedTuple):
     """What a unit sees; a field without axes is that of a pixel."""
 
     axes: tuple[Axis, ...] = ()
+    last: bool = False          # whether channels are the last axis, as in ConvNeXt
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -54,7 +60,8 @@ class Field(NamedTuple):
         return tuple(axis.jump for axis in self.axes)
 
 
-EVERYWHERE = 'everywhere'       # or nobody knows where
+EVERYWHERE = 'everywhere'
+UNKNOWN = 'unknown'             # an operation without a rule; `dnnbrain.networks.dependence` knows more
 
 
 def receptive_fields(model: nn.Module) -> dict[str, list[Field | None]]:
@@ -63,6 +70,12 @@ def receptive_fields(model: nn.Module) -> dict[str, list[Field | None]]:
     None behind what joins all places (Linear, adaptive pooling, attention, squeeze and excitation)
     or has no known rule; no modules at all if the forward pass cannot be traced.
     """
+    return {path: [state if isinstance(state, Field) else None for state in states]
+            for path, states in field_states(model).items()}
+
+
+def field_states(model: nn.Module) -> dict[str, list[Field | str | None]]:
+    """Module path -> for each call of it a field, or why there is none: `EVERYWHERE` or `UNKNOWN`."""
     tracer = Tracer()
     try:
         with visiting(model, home_of(model)):
@@ -94,8 +107,8 @@ class Tracer(fx.Tracer):
         return output
 
 
-def _told(state) -> Field | None:
-    return state if isinstance(state, Field) and state.axes else None
+def _told(state) -> Field | str | None:
+    return None if isinstance(state, Field) and not state.axes else state
 
 
 def _state(node: fx.Node, model: nn.Module, states: dict) -> Field | str | None:
@@ -106,12 +119,21 @@ def _state(node: fx.Node, model: nn.Module, states: dict) -> Field | str | None:
     if node.op == 'output':
         return seen
     if node.op == 'call_module':
-        module = model.get_submodule(node.target)
-        if isinstance(module, _WINDOWS) and not isinstance(module, nn.modules.conv._ConvTransposeNd):
-            return _window(seen, _n_axes(module), module.kernel_size, module.stride, module.padding,
-                           getattr(module, 'dilation', 1))
-        return seen if isinstance(module, _POINTWISE) else EVERYWHERE
+        return _module(model.get_submodule(node.target), seen)
     return _function(node, seen)
+
+
+def _module(module: nn.Module, seen: Field) -> Field | str:
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return UNKNOWN
+    if isinstance(module, _WINDOWS):
+        return _window(seen, _n_axes(module), module.kernel_size, module.stride, module.padding,
+                       getattr(module, 'dilation', 1))
+    local = seen.last and (isinstance(module, nn.Linear)
+                           or isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1)
+    if local or isinstance(module, _POINTWISE):
+        return seen
+    return EVERYWHERE if isinstance(module, _JOINING) else UNKNOWN
 
 
 def _function(node: fx.Node, seen: Field) -> Field | str | None:
@@ -128,20 +150,36 @@ def _function(node: fx.Node, seen: Field) -> Field | str | None:
     if node.target is operator.getitem:
         index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
         local = Ellipsis not in index and all(i == slice(None) for i in index[2:])
-        return seen if local else EVERYWHERE
+        return seen if local else UNKNOWN
     name = node.target if isinstance(node.target, str) else getattr(node.target, '__name__', '')
     if name in ('cat', 'concat', 'unsqueeze', 'chunk'):                         # along channels
         place = 2 if name == 'chunk' else 1
         dim = node.args[place] if len(node.args) > place else node.kwargs.get('dim')
-        return seen if dim == 1 else EVERYWHERE
-    return seen if name in _POINTWISE_NAMES else EVERYWHERE
+        return seen if dim == 1 else UNKNOWN
+    if name == 'permute' and len(seen.axes) == 2:
+        return _permuted(node, seen)
+    if name == 'layer_norm' and seen.last:
+        shape = node.args[1] if len(node.args) > 1 else node.kwargs['normalized_shape']
+        return seen if len(shape) == 1 else UNKNOWN
+    if name in _POINTWISE_NAMES or name == 'linear' and seen.last:
+        return seen
+    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get('dim', node.kwargs.get('start_dim'))
+    partly = name == 'mean' and dims in (1, [1], (1,)) or name == 'flatten' and dims == 2      # no place is joined
+    return EVERYWHERE if name in _JOINING_NAMES and not partly else UNKNOWN
+
+
+def _permuted(node: fx.Node, seen: Field) -> Field | str:
+    """Channels moved to the end, or back."""
+    dims = node.kwargs.get('dims', node.args[1] if len(node.args) == 2 else node.args[1:])
+    there, back = (0, 2, 3, 1), (0, 3, 1, 2)
+    return seen._replace(last=not seen.last) if tuple(dims) == (back if seen.last else there) else UNKNOWN
 
 
 def _window(seen: Field, n: int, kernel, stride, padding, dilation) -> Field | str:
     """The field behind a convolution or pooling over n axes."""
     axes = seen.axes or (Axis(),) * n
-    if len(axes) != n:
-        return EVERYWHERE
+    if len(axes) != n or seen.last:
+        return UNKNOWN
     sides = [_each(value, n) for value in (kernel, stride, dilation)]
     if padding == 'same':
         sides.append(tuple((k - 1) * d // 2 for k, d in zip(sides[0], sides[2], strict=True)))
@@ -166,11 +204,13 @@ def _union(states: list) -> Field | str | None:
     fields = [state for state in states if state is not None]
     if not fields:
         return None
-    if EVERYWHERE in fields:
-        return EVERYWHERE
+    for sticky in (EVERYWHERE, UNKNOWN):
+        if sticky in fields:
+            return sticky
     n = max(len(field.axes) for field in fields)
     axes = [field.axes or (Axis(),) * n for field in fields]
-    if any(len(a) != n for a in axes) or any(len({a.jump for a in along}) > 1 for along in zip(*axes, strict=True)):
-        return EVERYWHERE
+    if any(len(a) != n for a in axes) or any(len({a.jump for a in along}) > 1 for along in zip(*axes, strict=True)) \
+            or len({field.last for field in fields}) > 1:
+        return UNKNOWN
     return Field(tuple(Axis(min(a.low for a in along), max(a.high for a in along), along[0].jump)
-                       for along in zip(*axes, strict=True)))
+                       for along in zip(*axes, strict=True)), fields[0].last)

@@ -45,9 +45,10 @@ def plot_layer_maps(maps: dict[str, np.ndarray], header, preferred: dict[str, np
     floor, ceiling = np.percentile(everything, [1, 99.9]) if everything.size else (0, 1)
     for column, (layer, values) in enumerate(maps.items()):
         axes = figure.add_axes((column * left / n, low, left / n, high - low))
-        plot_glass_brain(_image(np.maximum(values, floor), affine, outside=floor - 1), display_mode='x', axes=axes,
-                         colorbar=False, cmap=colors, vmin=floor, vmax=ceiling, plot_abs=False, annotate=False,
-                         black_bg=False, threshold=None)
+        # lifted to 1 and above: along a line of sight nilearn shows the value of the largest size, and outside is 0
+        lifted = _image(np.maximum(values, floor) - floor + 1, affine, outside=0)
+        plot_glass_brain(lifted, display_mode='x', axes=axes, colorbar=False, cmap=colors, vmin=1,
+                         vmax=ceiling - floor + 1, plot_abs=False, annotate=False, black_bg=False, threshold=None)
         mean = np.nanmean(values) if np.isfinite(values).any() else np.nan
         figure.text((column + 0.5) * left / n, high + 0.015, f'{column + 1}  {layer}\nmean {mean:.2f}',
                     ha='center', fontsize=9)

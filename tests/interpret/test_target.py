@@ -129,3 +129,22 @@ def test_algorithm_says_what_is_missing(tiny):
         Algorithm(tiny).get_layer()
     found = Algorithm(tiny, 'conv', 2)
     assert found.get_layer() == ('conv', 2) and found.mask.get('conv')['chn'] == [2]
+
+
+@pytest.mark.parametrize('estimator', ['ridge', 'banded'])
+def test_dual_coefficients_with_the_activations_of_the_training(tiny, pixels, rng, estimator, tmp_path):
+    activ = tiny.compute_activation(pixels, ['conv', 'fc'])
+    found = BrainEncoder(rng.standard_normal((6, 4)), 'mv', estimator, cv=3).encode_dnn(activ)
+    model = found['conv']['model'][0, 0]
+    model.save(tmp_path / 'm.h5')
+    with pytest.raises(BadValue, match='activations of its training'):
+        ModelTarget(str(tmp_path / 'm.h5'), [4, 2])
+    target = ModelTarget(str(tmp_path / 'm.h5'), [4, 2], train=activ)
+    with answering(tiny, target) as answer, torch.inference_mode():
+        predicted = answer(torch.from_numpy(pixels) / 255).numpy()
+    truth = model.predict(activ, train=activ)[:, [3, 1]]
+    np.testing.assert_allclose(predicted, truth, rtol=1e-3, atol=1e-4)
+    assert target.names == ['voxel 4', 'voxel 2']
+    weights = ModelTarget(model.to_weights(activ), [4, 2], train=activ)          # has them already
+    for layer, part in target.parts.items():
+        torch.testing.assert_close(weights.parts[layer].weights, part.weights)

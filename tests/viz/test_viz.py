@@ -48,6 +48,18 @@ def test_brain_maps(tmp_path, rng, n_layer):
     assert pixels.std() > 0.05                                        # something is drawn
 
 
+def test_low_scores_are_drawn(tmp_path, rng):
+    """What is outside the brain must not hide what is inside, whatever the scores are."""
+    import matplotlib.image
+    header = nib.Nifti1Header()
+    header.set_sform(np.array([[12, 0, 0, -90], [0, 12, 0, -126], [0, 0, 12, -72], [0, 0, 0, 1.0]]), 'mni')
+    values = np.full((15, 19, 15), np.nan)
+    values[3:12, 3:16, 3:12] = rng.uniform(-0.3, 0.2, (9, 13, 9))
+    viz.plot_layer_maps({'conv1': values}, header).savefig(tmp_path / 'x.png', dpi=40)
+    brain = matplotlib.image.imread(tmp_path / 'x.png')[:, :60, :3]   # without the colour bar
+    assert (np.ptp(brain, axis=2) > 0.1).mean() > 0.1                 # the rest is black, gray and white
+
+
 def test_nothing_opens_windows():
     import matplotlib.pyplot
     assert matplotlib.pyplot.get_fignums() == []

@@ -1,0 +1,5 @@
+"""Public path of DNNBrain 1.0: arrays as pictures."""
+
+from dnnbrain.viz.pictures import imgarray_show
+
+__all__ = ['imgarray_show']
