@@ -8,8 +8,8 @@ import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, positions
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
+from dnnbrain.networks.boxes import Box, places
 from dnnbrain.networks.recording import channels_first
-from dnnbrain.networks.steps_back import Box, places
 
 
 def map_axes(model: nn.Module, module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:

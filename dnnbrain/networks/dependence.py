@@ -16,8 +16,9 @@ import torch.nn as nn
 from torch import fx
 
 from dnnbrain._checks import BadValue
+from dnnbrain.networks.boxes import Box, Step
 from dnnbrain.networks.fields import Tracer
-from dnnbrain.networks.steps_back import Box, Step, sources
+from dnnbrain.networks.steps_back import sources
 
 _MOST_BOXES = 32        # of a tensor; more are replaced by the least box that holds them
 
