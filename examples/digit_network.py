@@ -1,4 +1,4 @@
-"""What the interpretation examples look into: a small network that has learnt handwritten digits, and digits to show it.
+"""What the interpretation examples look into: a small network that has learnt handwritten digits, and more digits.
 
 Trained once per folder, in about 25 seconds on one core. The digits are turned, moved and scaled a little while it
 learns: a network that has seen every digit in one place only likes blobs, not strokes.
@@ -52,5 +52,6 @@ def digit_network(folder: Path, n_epoch: int = 8) -> tuple[DNN, Stimulus]:
         dnn.train_transform = SEE                               # what a file of weights can remember
         dnn.save(file)
     dnn = DNN.load(file)
-    print(f'A network that names {dnn.test(look, "classification")["score"]:.3f} of {len(look)} new digits (chance 0.1)')
+    score = dnn.test(look, 'classification')['score']
+    print(f'A network that names {score:.3f} of {len(look)} new digits (chance 0.1)')
     return dnn, look

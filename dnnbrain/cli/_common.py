@@ -58,7 +58,8 @@ class Command(click.Command):
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            raise BadInputError(f'{self.name}: {error.format_message()} (see {self.name} --help)') from error
+            told = ' '.join(error.format_message().split())
+            raise BadInputError(f'{self.name}: {told} (see {self.name} --help)') from error
 
     def invoke(self, ctx: click.Context):
         _set_up_logging(ctx.params.pop('verbose', 0), ctx.params.pop('quiet', False))
@@ -85,6 +86,8 @@ class Positive(click.FloatRange):
         return number
 
 
+_WORDS = {click.IntRange: 'N', click.FloatRange: 'X'}     # what stands for a number in the help
+
 SEED = click.IntRange(0, 2 ** 32 - 1)       # what numpy and torch both take
 
 
@@ -106,7 +109,9 @@ def _everywhere(name: str) -> list[click.Parameter]:
 
 def option(name: str, **kwargs):
     """``option('-layer')`` is ``-layer`` and ``--layer``; values of -net, files and folders can be completed."""
-    return click.option(name, '-' + name, shell_complete=values_of(name, kwargs.get('metavar')), **kwargs)
+    word = next((word for kind, word in _WORDS.items() if isinstance(kwargs.get('type'), kind)), None)
+    kwargs = {'metavar': word} | kwargs
+    return click.option(name, '-' + name, shell_complete=values_of(name, kwargs['metavar']), **kwargs)
 
 
 def together(*decorators):
@@ -120,11 +125,11 @@ def together(*decorators):
 
 network_options = together(
     option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
-    option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.'),
+    option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
     option('-seed', type=SEED, help='Seed of everything random.'),
 )
 device_options = together(
-    option('-device', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
+    option('-device', metavar='NAME', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
     option('-worker', type=click.IntRange(min=0), metavar='N', help='Workers that decode pictures.'),
 )
 
@@ -135,7 +140,7 @@ def open_network(net: str, weights: str | None, seed: int | None, random: bool =
     network = network_class(net)
     if weights is not None:
         return network.load(weights)
-    return network(pretrained=False, rng=seed) if random else network()
+    return network(pretrained=False, rng=seed) if random else network(pretrained=True)      # never random unasked
 
 
 def _set_up_logging(verbose: int, quiet: bool) -> None:
@@ -143,7 +148,18 @@ def _set_up_logging(verbose: int, quiet: bool) -> None:
     logging.basicConfig(format='%(message)s', level=level)
     logging.getLogger('dnnbrain').setLevel(level)
     _progress.hidden = quiet
-    warnings.showwarning = lambda message, *_, **__: None if quiet else click.echo(f'Warning: {message}', err=True)
+    warnings.showwarning = _said_once(quiet)
+
+
+def _said_once(quiet: bool):
+    """What shows warnings: each sentence once, though layers may give it one after the other."""
+    said = set()
+
+    def show(message, *_, **__):
+        if not quiet and str(message) not in said:
+            said.add(str(message))
+            click.echo(f'Warning: {message}', err=True)
+    return show
 
 
 def _looks_like_option(arg: str) -> bool:

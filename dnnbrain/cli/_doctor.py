@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 LIBRARIES = ('torch', 'torchvision', 'numpy', 'scipy', 'pandas', 'scikit-learn', 'h5py', 'nibabel', 'nilearn',
-             'himalaya', 'captum', 'scikit-image', 'matplotlib', 'pillow', 'click')
+             'himalaya', 'scikit-image', 'matplotlib', 'pillow', 'click')
 # What AlexNet(pretrained=False, rng=0) answers in fc3 to the gradient of `_picture`, and the mean correlation of
 # `_ridge`: both computed by this file with torch 2.15.0 and numpy 2.4.6 on x86-64.
 ANSWERS = (0.00662144, -0.00907246, -0.00290077, -0.01313086, -0.00919046)

@@ -17,7 +17,7 @@ picture_options = together(
     option('-stim', required=True, metavar='FILE', help='The pictures (.stim.csv).'),
 )
 end_options = together(
-    option('-device', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
+    option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
     option('-out', required=True, metavar='FOLDER', help='Where pictures of maps and their numbers (.npy) go.'),
 )
 

@@ -33,8 +33,13 @@ def _described(name: str) -> str:
     """A file, else a network."""
     from pathlib import Path
 
+    from dnnbrain._checks import BadValue
     from dnnbrain.io.describe import describer
+    from dnnbrain.io.stim_csv import how_to_list
+    from dnnbrain.networks.registry import is_known
     name = str(Path(name) / 'result.json') if (Path(name) / 'result.json').is_file() else name
+    if Path(name).is_dir() and not is_known(name):
+        raise BadValue(f'{name!r} is a folder without results; if it holds stimuli, {how_to_list(name)}')
     known = describer(name)
     if known:
         return known(name)
@@ -49,10 +54,12 @@ def _described(name: str) -> str:
 
 def _network(name: str) -> str:
     """Layers of a network with the shape and size of what they put out; needs no weights."""
+    from pathlib import Path
+
     from dnnbrain._checks import BadValue, existing_file, listing
     from dnnbrain.io.describe import SUFFIXES
     from dnnbrain.networks.registry import NETWORKS, is_known, network_class
-    if ('.' in name or '/' in name) and not is_known(name):
+    if ('.' in name or '/' in name or Path(name).exists()) and not is_known(name):
         existing_file(name, 'NAME')
         raise BadValue(f'{name!r} is of no kind that dnnbrain knows; it knows {listing(SUFFIXES)}, weights, brain '
                        f'images, and the networks {listing(NETWORKS, 20)}')

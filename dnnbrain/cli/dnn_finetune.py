@@ -16,7 +16,7 @@ from dnnbrain.cli._common import Positive, command, device_options, network_opti
 @option('-bmask', metavar='FILE', help='Voxels to predict; all by default.')
 @option('-roi', multiple=True, metavar='NAME ...', help='Regions of a .roi.h5; all by default.')
 @option('-hrf', is_flag=True, help='-resp is a scan: estimate the response to each stimulus, by onset and duration.')
-@option('-tr', type=Positive(), metavar='S', help='Seconds between volumes; from the header by default.')
+@option('-tr', type=Positive(), metavar='SECONDS', help='Time between volumes; from the header by default.')
 @option('-cmeas', metavar='NAME', help='Predict the categories of this column of -stim.')
 @option('-rmeas', multiple=True, metavar='NAME ...', help='Predict the numbers of these columns of -stim.')
 @option('-cvfold', type=click.IntRange(min=2), default=3, show_default=True,

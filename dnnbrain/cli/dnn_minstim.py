@@ -21,7 +21,7 @@ from dnnbrain.cli._target import make_target
         help='Where to stop: the most activation, or the elbow of a fitted curve.')
 @option('-share', type=click.FloatRange(0, 1, min_open=True), metavar='S',
         help='Keep at least this share of the activation of the whole picture; with max, the fewest parts that do.')
-@option('-device', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
+@option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
 @option('-out', required=True, metavar='FOLDER', help='Where mi_LAYER_chnN_PICTURE and mi_LAYER_chnN.csv go.')
 def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, param, metric,
          criterion, share, device, out):
@@ -65,6 +65,9 @@ def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, p
             continue
         for k, (name, found) in enumerate(zip(names, each, strict=True)):
             picture, n_part, n_kept, whole = found
+            if not n_kept:                               # nor does one channel stop the others
+                click.echo(f'left out: {file} for {name} (it has an activation of {whole:.3g})', err=True)
+                continue
             title = f'mi_{name}_{file}'
             written = write_picture(out, title, picture)
             rows[name].append({'stimID': stimuli.get('stimID')[row], 'n_parcel': n_part, 'kept': n_kept, 'whole': whole,

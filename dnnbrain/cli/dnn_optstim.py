@@ -6,7 +6,7 @@ from dnnbrain.cli._common import SEED, Positive, command, open_network, option, 
 
 what_options = together(
     option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
-    option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.'),
+    option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
     option('-prior', metavar='FILE', help='Pictures to start from (.stim.csv), each for every target; noise without.'),
     option('-layer', multiple=True, metavar='NAME ...', help='Layers, by name (conv5) or module path (features.10).'),
     click.option('-channel', '--channel', '-chn', '--chn', multiple=True, type=int, metavar='N ...',
@@ -27,9 +27,10 @@ how_options = together(
            help='What of the map of a channel is to grow.'),
     option('-lr', type=Positive(), default=0.1, show_default=True, help='Rate of the steps.'),
     click.option('-iter', '--iter', 'n_iter', type=click.IntRange(min=1), default=30, show_default=True,
-                 help='How many steps.'),
+                 metavar='N', help='How many steps.'),
     option('-regular', type=click.Choice(['L1', 'L2', 'TV']), help='What pictures are to have little of.'),
-    click.option('-lambda', '--lambda', 'weight', type=Positive(), help='What -regular counts against the target.'),
+    click.option('-lambda', '--lambda', 'weight', type=Positive(), metavar='X',
+                 help='What -regular counts against the target.'),
     option('-precondition', type=click.Choice(['GB']), help='Gaussian blur before each step.'),
     option('-radius', type=Positive(), help='Of -precondition GB, in pixels.'),
     option('-smooth', type=click.Choice(['Fourier']), help='Gradients lose what is fine in them.'),
@@ -39,7 +40,7 @@ how_options = together(
     option('-jitter', type=click.FloatRange(min=0), metavar='PIXELS', help='How far pictures move before each step.'),
     option('-step', type=click.IntRange(min=1), metavar='N', help='Keep the pictures of every N-th step too.'),
     option('-seed', type=SEED, default=0, show_default=True, help='Seed of noise and movements.'),
-    option('-device', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
+    option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
 )
 
 
@@ -118,8 +119,9 @@ def _starts(prior: str) -> dict:
         raise BadValue(f'-prior must list pictures, but has {len(stimuli)} stimuli of type {stimuli.type!r}')
     problems, starts = stimuli.check_files(), {}
     if len(problems):
-        raise BadValue(f'{len(problems)} pictures of -prior cannot be read, the first: {problems["stimID"].iloc[0]!r} '
-                       f'({problems["problem"].iloc[0]})')
+        first = problems.iloc[0]
+        raise BadValue(f'{len(problems)} pictures of -prior cannot be read, the first: {str(first["stimID"])!r} '
+                       f'({first["problem"]})')
     for stim_id, file in zip(stimuli.get('stimID'), stimuli.files(), strict=True):
         name = file_name(str(PurePath(str(stim_id)).with_suffix('')))
         if name in starts:

@@ -14,7 +14,8 @@ from dnnbrain.cli._target import make_target
         'window, in pixels of the picture that the network sees.')
 @option('-stride', required=True, nargs=2, type=click.IntRange(min=1), metavar='W H', help='Its steps to the right '
         'and down.')
-@option('-metric', required=True, type=click.Choice(['max', 'mean', 'L1', 'L2']), help='What is made of a channel.')
+@option('-metric', required=True, type=click.Choice(['max', 'mean', 'L1', 'L2']),
+        help='What is made of a channel (not of voxels).')
 @option('-fill', multiple=True, default=('mean',), metavar='mean|black|gray|N ...', show_default=True,
         help='What the window shows: the mean of the picture, a gray from 0 to 1, or three numbers, a colour.')
 @option('-batch', type=click.IntRange(min=1), default=64, show_default=True, help='Windows per forward pass.')

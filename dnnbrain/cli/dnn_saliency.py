@@ -19,10 +19,10 @@ method_options = together(
 drawing_options = together(
     option('-mode', type=click.Choice(['RGB', 'gray']),
            help='Gradients as colours, or their sum over colours. RGB by default where there are three.'),
-    option('-cmap', default='coolwarm', show_default=True, help='Colours of gray maps.'),
-    option('-vmin', type=float, help='Value at the lower end of the colours.'),
-    option('-vmax', type=float, help='Value at the upper end of the colours.'),
-    option('-show', is_flag=True, help='Open a window for each figure.'),
+    option('-cmap', default='coolwarm', show_default=True, metavar='NAME', help='A colour map of matplotlib.'),
+    option('-vmin', type=float, metavar='X', help='Value at the lower end of the colours.'),
+    option('-vmax', type=float, metavar='X', help='Value at the upper end of the colours.'),
+    option('-show', is_flag=True, help='Open windows, where there is a display.'),
 )
 
 
@@ -32,7 +32,7 @@ drawing_options = together(
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv).')
 @method_options
 @drawing_options
-@option('-device', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
+@option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
 @option('-out', metavar='FOLDER', help='Where figures go: NET_LAYER_fig1.jpg, ..., six pictures each.')
 def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, steps, smooth,
          sigma, to_layer, mode, cmap, vmin, vmax, show, device, out):

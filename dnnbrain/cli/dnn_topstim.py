@@ -10,12 +10,13 @@ POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
 @command('dnn_topstim', 'dnn_topstim -net AlexNet -top 5 -stim pictures.stim.csv -layer conv5 -chn 3 7 -out top')
 @option('-net', metavar='NAME', help='A network, such as AlexNet. Or give -act.')
 @option('-act', metavar='FILE', help='Stored activations (.act.h5) in place of a network.')
-@option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.')
+@option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
 @option('-top', required=True, type=click.IntRange(min=1), metavar='K', help='How many stimuli.')
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv).')
 @option('-layer', multiple=True, metavar='NAME ...', help='Layers; with -act all by default.')
 @option('-chn', multiple=True, type=int, metavar='N ...',
-        help='Channels from 1: of one layer, or one for each of several layers. All by default.')
+        help='Channels from 1 (with -act counted in that file): of one layer, or one for each of several layers. '
+             'All by default.')
 @option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.')
 @option('-metric', type=click.Choice(POOLINGS), default='max', show_default=True,
         help='What is made of the map of a channel.')
@@ -56,11 +57,13 @@ def main(net, act, weights, top, stim, layer, chn, dmask, metric, figure, cuda, 
     folder = output_folder(out, '-out')
     paths = save_top_stimuli(folder, table, stimuli, metric=metric, source=net or act)
     if figure and stimuli.type != 'audio':
+        from dnnbrain._progress import progress
         from dnnbrain.viz.top_stimuli import plot_top_stimuli
-        for _, rows in table.groupby('layer', sort=False):
-            for (name, number), part in list(rows.groupby(['layer', 'channel'], sort=False))[:figure]:
-                path = paths[name, number]
-                plot_top_stimuli(part, stimuli, save_path=path.with_name(path.name.replace('.stim.csv', '.png')))
+        parts = [part for _, rows in table.groupby('layer', sort=False)
+                 for part in list(rows.groupby(['layer', 'channel'], sort=False))[:figure]]
+        for (name, number), part in progress(parts, 'drawing', unit='fig'):
+            path = paths[name, number]
+            plot_top_stimuli(part, stimuli, save_path=path.with_name(path.name.replace('.stim.csv', '.png')))
 
 
 def _activation(act: str, stimuli):

@@ -7,7 +7,7 @@ PER_FIGURE = 6
 
 @command('dnn_view', 'dnn_view -net AlexNet -layer conv5 -chn 3 7 -stim pictures.stim.csv -out maps')
 @option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.')
-@option('-weights', metavar='FILE', help='A trained network (.pth) instead of the published weights.')
+@option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
 @option('-layer', required=True, metavar='NAME', help='A layer, by name (conv5) or module path (features.10).')
 @option('-chn', multiple=True, type=int, metavar='N ...', help='Channels from 1, up to 16. Needed, but for -kernel.')
 @option('-stim', metavar='FILE', help='The stimuli (.stim.csv). Needed, but for -kernel.')

@@ -141,7 +141,7 @@ def simulate_subject(activ: Activation, noise: float = 1.0, resolution: float = 
     noise, tr = positive_number(noise, 'noise', zero=True), positive_number(tr, 'tr')
     if noise is None or (whole_number(n_repeat, 'n_repeat') or 0) < 1:
         raise BadValue(f'noise must be a number from 0 and n_repeat at least 1, not {noise} and {n_repeat}')
-    if (whole_number(n_component, 'n_component') or 1) < 1:
+    if n_component is not None and whole_number(n_component, 'n_component') < 1:
         raise BadValue(f'n_component must be at least 1, not {n_component}')
     if not isinstance(autocorrelation, int | float | np.number) or not -1 < autocorrelation < 1:
         raise BadValue(f'autocorrelation must lie between -1 and 1, not {autocorrelation!r}')

@@ -51,7 +51,9 @@ SPACES = ('volume', *SIDES, 'cifti')
 
 def _brain_mask(resolution: float) -> tuple[np.ndarray, object]:
     from nilearn.datasets import load_mni152_brain_mask
-    image = load_mni152_brain_mask(resolution=resolution)
+    if resolution != int(resolution):
+        raise BadValue(f'resolution must be whole mm, not {resolution:g}')
+    image = load_mni152_brain_mask(resolution=int(resolution))
     mask = np.asarray(image.dataobj) > 0
     if not mask.any():
         raise BadValue(f'resolution of {resolution:g} mm leaves no voxel of the brain; take 2 to 20')

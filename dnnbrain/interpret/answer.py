@@ -34,7 +34,7 @@ class Answer(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         self._held, self._calls, self._n = {}, {}, len(inputs)
         try:
-            self.model(as_model(self.model, inputs))
+            self.model(self._own(inputs))
         except _Enough:
             pass
         for layer in self.target.layers:
@@ -48,9 +48,13 @@ class Answer(nn.Module):
         """What the network itself puts out."""
         self._stops = False
         try:
-            return self.model(as_model(self.model, inputs))
+            return self.model(self._own(inputs))
         finally:
             self._stops = True
+
+    def _own(self, inputs: torch.Tensor) -> torch.Tensor:
+        """A copy in the type of the network, whose first step may write into it."""
+        return as_model(self.model, inputs).clone()
 
     def _keep(self, layer: str) -> Callable:
         call = split_call(layer)[1]

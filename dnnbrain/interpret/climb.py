@@ -98,8 +98,8 @@ class Climb:
 
 
 def still(losses: np.ndarray) -> np.ndarray:
-    """Whose losses (2, n_iter, n) stayed the same over steps."""
-    return (np.ptp(losses[0], axis=0) == 0) & (losses.shape[1] > 1)
+    """Whose losses (2, n_iter, n) are numbers that stayed the same over steps."""
+    return (losses[0] == losses[0, :1]).all(0) & np.isfinite(losses[0, 0]) & (losses.shape[1] > 1)
 
 
 def noises(kind: str, canvas: Canvas, rng: np.random.Generator) -> list[Callable]:

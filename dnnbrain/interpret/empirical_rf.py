@@ -211,7 +211,8 @@ def _by_occlusion(engine: OccluderDiscrepancyMapping) -> tuple:
             unit = getattr(target, 'unit', None) or (1, 1)
             units = np.full((len(target.names), 2), np.subtract(unit[-2:], 1))
         jump, middle = [axis.jump for axis in axes], [(axis.low + axis.high) / 2 for axis in axes]
-        return np.abs(engine.at_pixels(engine.lost(answer, view, picture, batch_size))), units * jump + middle
+        changes = np.abs(engine.lost(answer, view, picture, batch_size))
+        return engine.at_pixels(changes), units * jump + middle
     return target, measure
 
 

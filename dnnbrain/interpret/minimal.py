@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -17,7 +19,9 @@ from dnnbrain.interpret.target import METRICS
 from dnnbrain.interpret.view import View
 from dnnbrain.networks.state import pick_device
 
-_BATCH, _BYTES = 32, 2 ** 26
+log = logging.getLogger(__name__)
+
+_BATCH, _BLOCK, _BYTES = 32, 4, 2 ** 26           # pictures at a time for the network, and for a thread
 
 
 class MinimalImage(Algorithm):
@@ -29,9 +33,10 @@ class MinimalImage(Algorithm):
         After `generate_minimal_image`: of the first part, the first two, ..., all. As all that follow, of several
         channels or voxels with an axis before, (n_target, n_part).
     n_kept : int or ndarray
-        How many parts the minimal picture has.
+        How many parts the minimal picture has; 0 where no share could be kept, for the picture does not drive this
+        one of several channels or voxels (for a single one that is an error).
     activation, whole_activation : float or ndarray
-        Of the minimal picture, and of the picture.
+        Of the minimal picture, NaN where `n_kept` is 0, and of the picture.
     """
 
     activations = n_kept = activation = whole_activation = None
@@ -54,27 +59,37 @@ class MinimalImage(Algorithm):
     def activation_of(self, image) -> np.ndarray:
         """Activation (n_target,) of any picture, such as a minimal one that was read from its file again."""
         with _Looking(self) as look, torch.inference_mode():
-            pixels = look.view.picture(image)[None]
-            return look.answer(look.view.inputs(pixels).to(look.device))[0].float().cpu().numpy()
+            return look.answer(look.view.taken(image)[None].to(look.device))[0].float().cpu().numpy()
 
     def _generate(self) -> np.ndarray:
         with self._looking() as look:
             orders = [self._order] if self._order is not None else self._orders(look)
             curves, pictures = [], []
-            n_target = len(self.target(self.activation_criterion).names)
-            for number in range(n_target):
+            names = self.target(self.activation_criterion).names
+            for number, name in enumerate(names):
                 rank = np.argsort(orders[number % len(orders)])
                 curves.append(look(lambda k, rank=rank: rank < k[:, None] + 1, number))
-                n_kept = fewest(curves[-1], self.search_criterion, self.share)
+                n_kept = self._enough(curves[-1], name)
                 pictures.append((n_kept, self._pictures(rank[None] < n_kept)[0]))
         self.activations, self.n_kept = np.stack(curves), np.array([n for n, _ in pictures])
-        self.activation = self.activations[np.arange(n_target), self.n_kept - 1]
+        kept = self.activations[np.arange(len(names)), self.n_kept - 1]
+        self.activation = np.where(self.n_kept > 0, kept, np.nan).astype(np.float32)
         self.whole_activation = self.activations[:, -1]
         if self.single:
             for name in ('activations', 'n_kept', 'activation', 'whole_activation'):
                 setattr(self, name, getattr(self, name)[0])
             return pictures[0][1]
         return np.stack([picture for _, picture in pictures])
+
+    def _enough(self, activations: np.ndarray, name: str) -> int:
+        """How many parts suffice; 0 where one of several targets is not driven, which does not stop the others."""
+        try:
+            return fewest(activations, self.search_criterion, self.share)
+        except BadValue as error:
+            if self.single:
+                raise
+            log.warning('%s: %s', name, error)
+            return 0
 
     def _sort(self, order) -> None:
         """Put parts in order: 'descending' or 'ascending' activation of each alone, or their numbers, from 0."""
@@ -100,7 +115,7 @@ class MinimalImage(Algorithm):
         self._need_parts()
         order = np.arange(self._n_part) if self._order is None else self._order
         try:
-            places = order[index]
+            places = order[list(index) if isinstance(index, tuple) else index]
         except (IndexError, TypeError):
             raise BadValue(f'index must be places of parts from 0 to {self._n_part - 1}, as a list or a slice, not '
                            f'{index!r}') from None
@@ -132,12 +147,14 @@ class _Looking:
         self.minimal, self.view = minimal, View(minimal.dnn)
         self.device = pick_device(minimal.dnn._network(), minimal.device)
         self._open = answering(minimal.dnn, minimal.target(minimal.activation_criterion), minimal.device)
+        self._pool = ThreadPoolExecutor()
 
     def __enter__(self) -> _Looking:
         self.answer = self._open.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
+        self._pool.shutdown()
         self._open.__exit__(*error)
 
     def __call__(self, chosen: Callable, target: int | None = None) -> np.ndarray:
@@ -148,8 +165,12 @@ class _Looking:
         with progress(None, 'minimal picture', total=n, unit='img', leave=False) as bar:
             def make(numbers: range) -> torch.Tensor:
                 bar.update(len(numbers))
-                pictures = minimal._pictures(chosen(np.asarray(numbers)))
-                seen = torch.stack([self.view.picture(Image.fromarray(picture)) for picture in pictures])
-                return self.view.inputs(seen).to(self.device)
+                every = chosen(np.asarray(numbers))
+                blocks = [every[start:start + _BLOCK] for start in range(0, len(every), _BLOCK)]
+                return torch.cat(list(self._pool.map(self._taken, blocks))).to(self.device)
             found = answers(self.answer, make, n, batch)
         return found if target is None else found[:, target]
+
+    def _taken(self, chosen: np.ndarray) -> torch.Tensor:
+        """What the network takes of the pictures of parts chosen (n, n_part)."""
+        return torch.stack([self.view.taken(Image.fromarray(one)) for one in self.minimal._pictures(chosen)])

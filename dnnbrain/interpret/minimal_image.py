@@ -109,7 +109,7 @@ class MinimalParcelImage(MinimalImage):
         return int(self.labels.max()) + 1
 
     def _pictures(self, chosen: np.ndarray) -> np.ndarray:
-        return self.image * chosen[:, self.labels, None]
+        return self.image * np.take(chosen, self.labels, axis=1)[..., None]
 
     def _need_parts(self) -> None:
         if self.image is None:

@@ -33,7 +33,7 @@ class OccluderDiscrepancyMapping(Algorithm):
     window, stride : tuple of int
         (width, height) of the window, and its steps in these directions, in pixels that the network sees.
     metric : {'mean', 'max', 'L1', 'L2'}
-        What is made of the map of a channel.
+        What is made of the map of a channel of `layer`; a `target` says so itself.
     fill : {'mean', 'black', 'gray'}, float or sequence of 3 floats
         What the window shows: the mean colour of the picture, or a gray or colour from 0 to 1.
 

@@ -23,10 +23,12 @@ RECTIFIERS = {
     'ClampBackward1': lambda step: step._saved_min == 0,
     'ClampMinBackward0': lambda step: step._saved_min == 0,
     'ThresholdBackward0': lambda step: step._saved_threshold == 0,
+    'ThresholdBackward1': lambda step: step._saved_threshold == 0,       # in place
 }
-OTHERS = {f'{name}Backward0': kind for name, kind in (
+OTHERS = {f'{name}Backward{n}': kind for n in (0, 1) for name, kind in (
     ('Gelu', 'GELU'), ('Silu', 'SiLU'), ('Hardswish', 'Hardswish'), ('Mish', 'Mish'), ('LeakyRelu', 'LeakyReLU'),
-    ('Elu', 'ELU'), ('Celu', 'CELU'), ('PreluKernel', 'PReLU'), ('Softplus', 'Softplus'), ('Tanh', 'Tanh'))}
+    ('Elu', 'ELU'), ('Celu', 'CELU'), ('PreluKernel', 'PReLU'), ('RreluWithNoise', 'RReLU'), ('Softplus', 'Softplus'),
+    ('Tanh', 'Tanh'), ('Maximum', 'torch.maximum'), ('Where', 'torch.where'))}
 CLOSED = ('DifferentiableGraphBackward', 'CheckpointFunctionBackward', 'CompiledFunctionBackward')
 
 

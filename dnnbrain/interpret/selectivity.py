@@ -151,6 +151,8 @@ def _categories(activ: Activation, categories, column: str | None) -> np.ndarray
         values = np.asarray(categories)
     if values.shape != (len(activ),):
         raise BadValue(f'categories must be one per stimulus, ({len(activ)},), not {values.shape}')
+    if (without := int(pd.isna(values).sum())):
+        raise BadValue(f'{without} stimuli have no category (NaN); leave them out of activ and categories')
     return values
 
 

@@ -39,10 +39,13 @@ def fewest(activations: np.ndarray, criterion: str = 'max', share: float | None 
     Raises
     ------
     BadValue
-        A share is asked for, and the whole picture has no activation above 0.
+        A share is asked for, and the whole picture has no activation above 0; or an activation is NaN or infinite.
     """
     criterion, share = choice('criterion', criterion, ('max', 'fitting curve')), check_share(share)
     activations = np.asarray(activations, dtype=np.float64)
+    if not np.isfinite(activations).all():
+        raise BadValue('some activations are NaN or infinite; numbers of half precision may be too small for this '
+                       'network')
     enough = np.ones(len(activations), bool)
     if share is not None:
         if not activations[-1] > 0:

@@ -192,7 +192,7 @@ class SynthesisImage(Algorithm):
             made.append(files.write(numbers.tolist(), _rounded(pictures)))
             losses.append(curves)
 
-        with answering(self.dnn, target, self.device) as answer:
+        with torch.enable_grad(), answering(self.dnn, target, self.device) as answer:
             Careful(look, lambda done: None, self.batch_size)(torch.arange(len(target.names)), 0)
             pictures = np.concatenate(made)
             activation = self._seen_again(answer, pictures)
@@ -235,6 +235,11 @@ class SynthesisImage(Algorithm):
         if silent.size:
             warnings.warn(f'{silent.size} targets, the first {names[silent[0]]}, gave the same answer in every step, '
                           'so that there was nothing to climb; try another rng or an init_image that drives them',
+                          stacklevel=3)
+        wild = np.flatnonzero(~np.isfinite(losses[0]).all(0))
+        if wild.size:
+            warnings.warn(f'{wild.size} targets, the first {names[wild[0]]}, became NaN or infinite, so that their '
+                          'pictures mean nothing; take a smaller lr, or single precision (dnn.model.float())',
                           stacklevel=3)
         self.activ_losses, self.regular_losses = losses[..., 0] if single else losses
         self.activation, self.names, self.files = float(activation[0]) if single else activation, names, files

@@ -21,7 +21,7 @@ METRICS = {
     'mean': lambda maps: maps.mean(2),
     'max': lambda maps: maps.amax(2),
     'L1': lambda maps: maps.abs().sum(2),
-    'L2': lambda maps: maps.square().sum(2).sqrt(),
+    'L2': lambda maps: torch.linalg.vector_norm(maps, dim=2),          # its gradient is 0 where all are, not NaN
 }
 
 

@@ -56,6 +56,8 @@ class TheoreticalReceptiveField(Algorithm):
     >>> (top, bottom), (left, right) = field.find_region()      # picture[top:bottom, left:right]
     """
 
+    _said: frozenset[str] = frozenset()         # operations without a rule that the log knows of
+
     def set_parameters(self, unit) -> None:
         """Look at the unit at (row, column), counted from 0 as in 1.0 (everything else here counts from 1)."""
         if self.layer is None:
@@ -175,10 +177,11 @@ class TheoreticalReceptiveField(Algorithm):
 
     def _traced(self, graph: Dependence, wanted: dict, shapes: dict) -> list:
         boxes = graph.boxes(wanted, shapes)
-        if graph.unknown:
+        new = graph.unknown - self._said
+        if new:
             log.warning('no rule for %s: taken to depend on all that it gets, so the field may be too large',
-                        listing(sorted(graph.unknown)))
-            graph.unknown.clear()                        # said once
+                        listing(sorted(new)))
+            self._said = self._said | new
         return boxes
 
     def _calls_before(self, graph: Dependence, end) -> dict:

@@ -72,6 +72,11 @@ class View:
         inputs = pixels * gain + shift
         return inputs if self.n_frame is None else inputs[:, :, None].expand(-1, -1, self.n_frame, -1, -1)
 
+    def taken(self, image) -> torch.Tensor:
+        """What the network takes of a picture (as `as_rgb` takes it), (3, h, w), of clips (3, n_frame, h, w)."""
+        seen = self._seen(as_rgb(image))
+        return seen if self.n_frame is None else seen[:, None].expand(-1, self.n_frame, -1, -1)
+
     def _seen(self, image: Image.Image) -> torch.Tensor:
         """A picture transformed, (3, h, w)."""
         if self.n_frame is not None:

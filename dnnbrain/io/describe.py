@@ -89,7 +89,10 @@ def _h5(file) -> str:
 
 def _history(fname: str) -> str:
     with open(fname, newline='', encoding='utf-8') as file:
-        rows = list(csv.DictReader(file))
+        try:
+            rows = list(csv.DictReader(file))
+        except (ValueError, csv.Error) as error:
+            raise BadValue(f'{fname!r} is damaged: {error}') from None
     last = ', '.join(f'{name} {value}' for name, value in rows[-1].items() if value) if rows else 'nothing'
     return f'epochs: {len(rows)}\nlast: {last}'
 
@@ -100,7 +103,9 @@ def _result(fname: str) -> str:
             record = json.load(file)
         except ValueError as error:
             raise BadValue(f'{fname!r} is damaged: {error}') from None
-    told = {key: value for key, value in (record if isinstance(record, dict) else {}).items() if key != 'versions'}
+    if not isinstance(record, dict):
+        raise BadValue(f'{fname!r} is not what a command of dnnbrain wrote: it holds no settings')
+    told = {key: value for key, value in record.items() if key != 'versions'}
     lines = []
     for key, value in told.items():
         lines += [f'{key}:', *(f'  {name}: {_short(one)}' for name, one in value.items())] \

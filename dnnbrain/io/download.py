@@ -21,12 +21,21 @@ def data_home() -> Path:
 
     The cache folder is ``$XDG_CACHE_HOME``, else ``~/.cache``. Weights lie in its folder ``models``, data sets in
     ``datasets``. The variables are read when this is called, and nothing is made.
+
+    Raises
+    ------
+    BadPath
+        No variable is set, and there is no home folder.
     """
     root = os.environ.get('DNNBRAIN_DATA')
     if root:
         return Path(root)
     cache = os.environ.get('XDG_CACHE_HOME')
-    return (Path(cache) if cache else Path.home() / '.cache') / 'dnnbrain'
+    try:
+        return (Path(cache) if cache else Path.home() / '.cache') / 'dnnbrain'
+    except RuntimeError:                             # a user whom the system does not know, as in containers
+        raise BadPath('there is no home folder to keep files in that are fetched once; name a folder for them: export '
+                      'DNNBRAIN_DATA=FOLDER') from None
 
 
 def download(url: str, path, sha256: str, timeout: float = 30, *, name: str | None = None, place: str | None = None,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,13 @@ TYPES = ('image', 'video', 'video_clip', 'audio')
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)', re.IGNORECASE)
 
 
+def how_to_list(folder) -> str:
+    """How a table of the files in a folder is made, in words."""
+    name = Path(folder).absolute().name
+    return ('make a table of the files in it: python -c "from dnnbrain.dnn.core import Stimulus; '
+            f"Stimulus.from_folder('{folder}').save('{name}{SUFFIX}')\"")
+
+
 def read_stim_csv(fname) -> tuple[dict, pd.DataFrame]:
     """Header and table of a stimulus file.
 
@@ -40,6 +48,8 @@ def read_stim_csv(fname) -> tuple[dict, pd.DataFrame]:
     table : DataFrame
         Columns in the order of the file, typed by `typed_column`.
     """
+    if Path(fname).is_dir():
+        raise BadValue(f'stimulus file {str(fname)!r} is a folder; {how_to_list(fname)}')
     path = existing_file(has_suffix(fname, [SUFFIX], 'stimulus file'), 'stimulus file')
     try:
         text = path.read_text(encoding='utf-8-sig')
@@ -47,7 +57,8 @@ def read_stim_csv(fname) -> tuple[dict, pd.DataFrame]:
         raise BadValue(f'stimulus file {str(path)!r} is not UTF-8 text; save it as CSV in UTF-8') from None
     head, found, body = ('\n' + text).partition('\ndata=')
     if not found:
-        raise BadValue(f"stimulus file {str(path)!r} has no line that starts with 'data='")
+        raise BadValue(f"stimulus file {str(path)!r} has no line that starts with 'data='; above the columns it "
+                       'needs lines such as type=image and path=my_pictures, and data= before their names')
     header = _read_header(head, path)
     names, fields = _read_table(body, path)
     if 'stimID' not in names:

@@ -132,8 +132,8 @@ def check_permutable(mapping: Mapping, hrf=None) -> None:
     if mapping.estimator_type == 'correlation':
         return
     if not isinstance(mapping, MultivariateMapping) or mapping.estimator not in ('ridge', 'glm'):
-        raise BadValue("n_perm: models are fitted anew to every permutation, which 'ridge' and 'glm' of map_type 'mv' "
-                       "and 'corr' of map_type 'uv' allow; take one of these, or n_perm=0")
+        raise BadValue('n_perm (-perm): models are fitted anew to every permutation, which ridge and glm (mv) and corr '
+                       '(uv) allow; take one of these, or no permutations')
     if mapping.standardise:
         raise BadValue('n_perm: permutations do not know standardise=True; standardise the activations, or leave it '
                        'out')

@@ -205,10 +205,12 @@ def same_items(first: RDM, second: RDM, names: tuple[str, str] = ('the first RDM
     for ids, others, name in ((ours, theirs, names[1]), (theirs, ours, names[0])):
         missing = ids[~np.isin(ids, others)]
         if len(missing):
-            raise BadValue(f'{len(missing)} items are not in {name}: {listing(missing, 5)}; keep those that both have, '
-                           'as in rdm[ids]')
+            raise BadValue(f'{len(missing)} items are not in {name}: {listing(missing, 5)}; keep those that both have '
+                           '(rdm[ids]), or compute both for the same stimuli')
     if len(set(ours)) < len(ours) or len(ours) != len(theirs):
-        raise BadValue(f'{names[0]} and {names[1]} hold items with the same ID in another order; make IDs differ')
+        raise BadValue(f'{names[0]} has {len(ours)} items and {names[1]} has {len(theirs)}, some with the same ID in '
+                       'another order; average repeated stimuli (conditions=, in commands -cate TABLE -column '
+                       'stimID), or make IDs differ')
     order = np.argsort(theirs)
     return second[order[np.searchsorted(theirs[order], ours)]]
 

@@ -35,10 +35,12 @@ class Lesion:
         self.model, self.module = dnn.model, dnn.layer2module(layer)
         self.shape: tuple[int, ...] | None = None
         self._last: Callable = lambda: None             # what the layer put out last, while it is there
+        self._follows = False                           # whether the batch norm at work takes it
         self.handles = [dnn.layer2module(layer).register_forward_hook(self.silence),
                         dnn.model.register_forward_pre_hook(self.begin)]
-        self.handles += [m.register_forward_hook(self.follow) for m in dnn.model.modules()
-                         if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        for norm in (m for m in dnn.model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
+            self.handles += [norm.register_forward_pre_hook(self.notice, prepend=True),
+                             norm.register_forward_hook(self.follow)]
 
     def begin(self, model, args) -> None:
         """A forward pass begins: calls of the layer are counted anew."""
@@ -54,9 +56,13 @@ class Lesion:
             return output._make(parts) if hasattr(output, '_make') else parts
         return self._silenced(output)
 
+    def notice(self, module, args) -> None:
+        """What a batch norm takes, before other hooks exchange it."""
+        self._follows = args[0] is self._last()
+
     def follow(self, module, args, output):
         """Zeros behind a batch norm that takes the layer's output: it would make a constant of them."""
-        return self._silenced(output) if args[0] is self._last() else None
+        return self._silenced(output) if self._follows else None
 
     def _silenced(self, output) -> torch.Tensor:
         if not isinstance(output, torch.Tensor):

@@ -57,3 +57,8 @@ def along(box: Box, *axes: int) -> Box:
     """The box with whole axes."""
     axes = [axis % len(box) for axis in axes]
     return tuple(np.ones(len(part), bool) if axis in axes else part for axis, part in enumerate(box))
+
+
+def copied(n: int, padding: tuple[int, int], mode: str) -> np.ndarray:
+    """Which of n places each place of a padded axis is a copy of."""
+    return np.pad(np.arange(n), padding, {'replicate': 'edge', 'circular': 'wrap'}.get(mode, mode))

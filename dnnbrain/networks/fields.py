@@ -26,7 +26,7 @@ _POINTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SE
 _WINDOWS = (nn.modules.conv._ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
 _POINTWISE_NAMES = frozenset('''add sub mul truediv div neg iadd isub imul relu relu6 leaky_relu elu gelu silu mish
     hardswish hardsigmoid hardtanh sigmoid tanh dropout dropout2d stochastic_depth clone contiguous detach float half to
-    clamp batch_norm add_ sub_ mul_ relu_'''.split())
+    clamp batch_norm add_ sub_ mul_ relu_ pow sqrt exp square abs maximum minimum where'''.split())
 _WINDOW_FUNCTIONS = {F.max_pool1d: 1, F.max_pool2d: 2, F.max_pool3d: 3, F.avg_pool1d: 1, F.avg_pool2d: 2,
                      F.avg_pool3d: 3}
 # What looks at all places as a matter of course (a Linear, at what was flattened).

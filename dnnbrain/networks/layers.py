@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import torch.nn as nn
 
+from dnnbrain._checks import BadType
+
 _SUFFIX = ((nn.modules.batchnorm._BatchNorm, 'bn'), (nn.ReLU, 'relu'), (nn.modules.pooling._MaxPoolNd, 'maxpool'))
 
 
@@ -82,5 +84,7 @@ def module_paths(model: nn.Module) -> list[list[str]]:
 
 def split_call(layer: str) -> tuple[str, int]:
     """A layer name and which of its calls is meant: 'relu#2' is the second time relu is used."""
+    if not isinstance(layer, str):
+        raise BadType(f'layer must be a name, not {layer!r}')
     name, found, number = layer.rpartition('#')
     return (name, int(number)) if found and number.isdigit() and int(number) > 0 else (layer, 1)

@@ -1,11 +1,15 @@
-"""Places that move and stay what they are, backwards: reshaping, changing axes, joining, dividing, indexing, padding."""
+"""Places that move and stay what they are, backwards: reshaped, with other axes, joined, divided, indexed, padded."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch.nn as nn
 from torch import fx
 
-from dnnbrain.networks.boxes import Box, Parts, Step, places, whole
+from dnnbrain.networks.boxes import Box, Parts, Step, copied, places, whole
+
+PADDING = {nn.modules.padding._ConstantPadNd: 'constant', nn.modules.padding._ReflectionPadNd: 'reflect',
+          nn.modules.padding._ReplicationPadNd: 'replicate', nn.modules.padding._CircularPadNd: 'circular'}
 
 
 def reshaped(step: Step, box: Box) -> Parts:
@@ -94,13 +98,19 @@ def _picked(source: fx.Node, shape: tuple[int, ...], index: tuple, box: Box) -> 
 
 
 def padded(step: Step, box: Box) -> Parts | None:
+    """Padding by a function or a module; what is put there comes from nowhere, or is a copy of places."""
+    module = step.module
     given = step.given('pad', 'mode')
-    if given.get('mode', 'constant') != 'constant' or not all(isinstance(n, int) for n in given['pad']):
+    if module is not None:
+        mode = next(mode for kind, mode in PADDING.items() if isinstance(module, kind))
+        given = {'pad': module.padding, 'mode': mode}
+    if not all(isinstance(n, int) for n in given['pad']):
         return None
-    parts = list(box)
-    for k, low in enumerate(given['pad'][::2]):
+    mode, parts = given.get('mode', 'constant'), list(box)
+    for k, (low, high) in enumerate(zip(given['pad'][::2], given['pad'][1::2], strict=True)):
         axis = len(box) - 1 - k
         n = step.before[axis]
-        reached = np.flatnonzero(box[axis]) - low
+        reached = np.arange(-low, n + high) if mode == 'constant' else copied(n, (low, high), mode)
+        reached = reached[box[axis]]
         parts[axis] = places(n, reached[(reached >= 0) & (reached < n)])
     return [(step.source, tuple(parts))]

@@ -126,7 +126,7 @@ _POOL = {
     'mean': lambda maps: maps.mean(2),
     'median': lambda maps: _median(maps),
     'L1': lambda maps: maps.abs().sum(2),
-    'L2': lambda maps: maps.square().sum(2).sqrt(),
+    'L2': lambda maps: torch.linalg.vector_norm(maps, dim=2),          # its gradient is 0 where all are, not NaN
 }
 
 

@@ -81,6 +81,8 @@ _MODULES = (
     ((nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd), windows.pooling),
     ((nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd), windows.adaptive),
     (nn.LocalResponseNorm, windows.response_norm),
+    (nn.Upsample, windows.resized),
+    (tuple(moves.PADDING), moves.padded),
     (nn.modules.instancenorm._InstanceNorm, lambda step, box: [(step.source, along(box, *range(2, len(box))))]),
     (_POINTWISE, _pointwise),
     (nn.GroupNorm, _group_norm),
@@ -101,6 +103,7 @@ _FUNCTIONS = {
     **dict.fromkeys(('getattr', 'size', 'dim', 'numel', '_assert'), _nothing),
     operator.getitem.__name__: moves.item,
     'permute': moves.permuted, 'transpose': moves.transpose, 'pad': moves.padded,
+    'interpolate': windows.resized,
     'softmax': lambda step, box: [(step.source, along(box, step.given('dim').get('dim', -1)))],
     'linear': lambda step, box: [(step.source, (*box[:-1], np.ones(step.before[-1], bool)))],
     'layer_norm': lambda step, box: [(step.source, along(box, *range(

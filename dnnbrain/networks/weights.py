@@ -20,6 +20,8 @@ from dnnbrain.io.atomic import atomic
 from dnnbrain.io.download import data_home, download
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
+OTHER_WEIGHTS = 'take a network of your own (load, -weights) or random weights (pretrained=False; -random of ' \
+                'dnn_act, -scenario scratch of dnn_train)'
 
 
 def models_folder() -> Path:
@@ -50,7 +52,7 @@ def find_pretrained(file_name: str, url: str | None, source: str | None = None,
     folder = models_folder()
     if (folder / file_name).exists():
         return (read or read_state)(folder / file_name)
-    place, instead = place_of(file_name), 'take random weights (pretrained=False, -random)'
+    place, instead = place_of(file_name), OTHER_WEIGHTS
     if url is None:
         told = f'torchvision does not publish weights {file_name}; get {source} and put it' if source else \
             f'nobody publishes weights as {file_name}; put yours'

@@ -1,10 +1,12 @@
-"""Windows that slide over places, backwards: what convolutions, pooling and upsampling look at."""
+"""Windows that slide over places, backwards: what convolutions, pooling and resizing look at."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
-from dnnbrain.networks.boxes import Box, Parts, Step, places
+from dnnbrain.networks.boxes import Box, Parts, Step, copied, places
 from dnnbrain.networks.fields import _each, _n_axes
 
 
@@ -15,8 +17,7 @@ def _reached(chosen: np.ndarray, n: int, kernel: int, stride: int, padding: tupl
     if mode == 'zeros':
         reached = reached - padding[0]
         return places(n, reached[(reached >= 0) & (reached < n)])
-    mode = {'replicate': 'edge', 'circular': 'wrap'}.get(mode, mode)
-    return places(n, np.pad(np.arange(n), padding, mode)[reached])
+    return places(n, copied(n, padding, mode)[reached])
 
 
 def _windows(step: Step, box: Box, n_axes: int, kernel, stride, padding, dilation, mode: str = 'zeros') -> Box:
@@ -83,3 +84,18 @@ def response_norm(step: Step, box: Box) -> Parts:
     size = step.module.size
     channels = _reached(box[1], len(box[1]), size, 1, (size // 2, size - 1 - size // 2), 1)
     return [(step.source, (box[0], channels, *box[2:]))]
+
+
+def resized(step: Step, box: Box) -> Parts:
+    """What interpolation takes, seen by resizing each place of an axis alone."""
+    names = ('size', 'scale_factor', 'mode', 'align_corners', 'recompute_scale_factor', 'antialias')
+    given = step.given(*names) if step.module is None else {name: getattr(step.module, name, None) for name in names}
+    n_axes, axes = len(box) - 2, []
+    mode = {'linear': 'bilinear', 'trilinear': 'bilinear'}.get(given.get('mode'), given.get('mode') or 'nearest')
+    how = {name: given[name] for name in names[3:] if given.get(name)} | {'mode': mode}
+    factors = _each(given.get('scale_factor'), n_axes)
+    for chosen, n, factor in zip(box[2:], step.before[2:], factors, strict=True):
+        size = {'size': (len(chosen), 1)} if factor is None else {'scale_factor': (factor, 1.)}
+        weights = F.interpolate(torch.eye(n)[:, None, :, None], **size, **how)[:, 0, :, 0].numpy()
+        axes.append((weights[:, chosen] != 0).any(1))
+    return [(step.source, (*box[:2], *axes))]

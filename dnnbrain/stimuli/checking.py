@@ -43,7 +43,7 @@ def refuse_bad_files(stim: Stimulus) -> None:
 def refuse_problems(stim: Stimulus, problems: pd.DataFrame) -> None:
     """One sentence about what `file_problems` has found, if anything."""
     if len(problems):
-        names = listing([f'{Path(p.file).name} ({p.problem})' for p in problems.itertuples()], most=5)
+        names = listing([f'{p.stimID or Path(p.file).name} ({p.problem})' for p in problems.itertuples()], most=5)
         raise BadValue(f'{len(problems)} of {len(stim)} stimuli in {str(stim.path)!r} cannot be shown: {names}')
 
 

@@ -219,6 +219,9 @@ def _pil(array: np.ndarray) -> Image.Image:
     """Gray of (h, w) or (1, h, w), colours of (3, h, w), alpha of (4, h, w); the dtype says the mode."""
     if array.ndim == 3:
         array = array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    if array.ndim == 3 and array.dtype != np.uint8:
+        raise BadValue(f'a coloured PIL picture has 8 bits per colour, and this one needs {array.dtype}; give arrays, '
+                       "or image.convert('L')")
     return Image.fromarray(array)
 
 

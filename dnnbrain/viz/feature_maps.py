@@ -162,5 +162,5 @@ def _small(picture):
 def _stretched(values: np.ndarray) -> np.ndarray:
     """Normalised colours within 0 to 1, to be seen."""
     if values.dtype.kind == 'f' and not 0 <= values.min() <= values.max() <= 1:
-        values = (values - values.min()) / np.ptp(values)
+        values = (values - values.min()) / (np.ptp(values) or 1)
     return values

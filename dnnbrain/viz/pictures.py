@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dnnbrain._checks import BadValue, writable_file
 from dnnbrain.io.atomic import atomic
-from dnnbrain.stimuli.images import to_rgb
+from dnnbrain.stimuli.images import tensor_numbers, to_rgb
 
 SIZE = 2.0              # inches that a picture takes
 _NO_WINDOW = ('agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template')
@@ -133,7 +133,7 @@ def _picture(picture) -> np.ndarray | None:
     if picture is None:
         return None
     if hasattr(picture, 'detach'):
-        picture = picture.detach().cpu().numpy()
+        picture = tensor_numbers(picture)
     if hasattr(picture, 'convert') and picture.mode not in ('L', 'RGB', 'RGBA', 'F'):
         picture = to_rgb(picture)
     picture = np.asarray(picture)

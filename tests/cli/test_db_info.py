@@ -1,10 +1,12 @@
 """db_info: every kind of file, the self-check, completion; and the words that all commands share."""
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 
+import click
 import nibabel as nib
 import numpy as np
 import pytest
@@ -58,6 +60,20 @@ def test_every_kind_of_file_is_described(run, tmp_path, make):
         assert code == 0 and all(part in out for part in says), (name, out, err)
 
 
+@pytest.mark.parametrize('name, content, sentence', [
+    ('x.history.csv', b'\xff\xfe\x00', "'x.history.csv' is damaged"),
+    ('lab/result.json', b'[1, 2]', 'is not what a command of dnnbrain wrote'),
+    ('lab/result.json', b'{"cut', 'is damaged'),
+    ('lab/pictures.zip', b'', "'lab' is a folder"),
+])
+def test_damaged_and_unknown_ones_end_in_a_sentence(run, tmp_path, monkeypatch, name, content, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    code, _, err = run('db_info', name.partition('/')[0])
+    assert code == 2 and sentence in err
+
+
 def test_the_self_check_passes_and_can_fail(run, monkeypatch):
     code, out, _ = run('db_info')
     assert code == 0, out
@@ -69,6 +85,15 @@ def test_the_self_check_passes_and_can_fail(run, monkeypatch):
     code, out, _ = run('db_info')
     assert code == 1 and 'ridge: FAILED: 0.765' in out and 'AlexNet: FAILED: ZeroDivisionError' in out
     assert "zoo: missing (timm): pip install 'dnnbrain[zoo]'" in out
+
+
+def test_every_value_has_a_word_in_the_help():
+    """Not click's own, such as INTEGER RANGE."""
+    from dnnbrain.cli._completion import command_names
+    for name in command_names():
+        for option in importlib.import_module(f'dnnbrain.cli.{name}').main.params:
+            assert option.metavar or isinstance(option.type, click.Choice) or getattr(option, 'is_flag', False) \
+                or option.name in ('verbose', 'name'), (name, option.opts)
 
 
 @pytest.mark.skipif(shutil.which('bash') is None, reason='bash is not installed')
@@ -86,6 +111,18 @@ def test_the_shell_completes(run, words, expected):
     assert expected in done.stdout.splitlines(), done.stderr
 
 
+def test_a_missing_option_is_one_line_with_its_choices(run):
+    code, _, err = run('db_encode', '-act', 'x.act.h5')
+    assert code == 2 and "Missing option '-anal' / '--anal'. Choose from: uv, mv (see db_encode --help)\n" in err
+
+
+def test_a_missing_picture_is_named_with_its_subfolder(run, tmp_path):
+    (tmp_path / 'x.stim.csv').write_text('type=image\npath=.\ndata=stimID\ncat/1.png\n')
+    code, _, err = run('dnn_act', '-net', 'Resnet10', '-random', '-layer', 'fc', '-stim', tmp_path / 'x.stim.csv',
+                       '-out', tmp_path / 'x.act.h5')
+    assert code == 2 and 'cannot be shown: cat/1.png (missing)' in err
+
+
 @pytest.mark.parametrize('quiet', [False, True])
 def test_quiet_hides_warnings_and_progress(run, monkeypatch, tmp_path, stim_file, quiet):
     import warnings
@@ -93,7 +130,8 @@ def test_quiet_hides_warnings_and_progress(run, monkeypatch, tmp_path, stim_file
     from dnnbrain import _progress
 
     def warn(*args, **kwargs):
-        warnings.warn('something is odd', stacklevel=1)
+        for _ in range(2):                      # a layer after the other; it is said once
+            warnings.warn('something is odd', stacklevel=1)
         shown.append(_progress.progress(range(2)).disable)
         return 'described'
     shown = []
@@ -103,7 +141,22 @@ def test_quiet_hides_warnings_and_progress(run, monkeypatch, tmp_path, stim_file
         warnings.simplefilter('always')
         code, out, err = run('db_info', stim_file, *(['-q'] if quiet else []))
     _progress.hidden = False
-    assert code == 0 and out == 'described\n' and ('something is odd' in err) == (not quiet)
+    assert code == 0 and out == 'described\n' and err.count('something is odd') == (not quiet)
+
+
+def test_a_terminal_without_a_size_shows_progress_too(monkeypatch):
+    import pty
+
+    from dnnbrain._progress import progress
+    leader, terminal = pty.openpty()
+    with open(leader, 'rb', buffering=0) as screen, open(terminal, 'w') as stderr:
+        monkeypatch.setattr('sys.stderr', stderr)
+        list(progress(range(3), 'work'))
+        print('THE END', file=stderr, flush=True)
+        seen = b''
+        while b'THE END' not in seen:           # it comes in pieces
+            seen += screen.read(10000)
+    assert 'work: 100%' in seen.decode()
 
 
 def test_a_broken_off_command_leaves_no_half_file(run, monkeypatch, tmp_path, stim_file, models):

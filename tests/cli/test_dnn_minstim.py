@@ -78,6 +78,18 @@ def test_several_channels_and_1_0s_call(run, published, shapes, tmp_path):
     assert {f.name for f in (tmp_path / 'out').glob('*.csv')} == {'mi_conv1_chn1.csv', 'mi_conv1_chn5.csv'}
 
 
+def test_a_channel_without_activation_does_not_stop_the_others(run, published, shapes, tmp_path):
+    from dnnbrain.dnn.models import AlexNet
+    dnn = AlexNet()
+    with torch.no_grad():
+        dnn.model.features[0].bias[0] = -100.
+    dnn.save(tmp_path / 'dead.pth')
+    code, _, err = run('dnn_minstim', '-net', 'AlexNet', '-weights', tmp_path / 'dead.pth', '-stim', shapes, '-layer',
+                       'conv1', '-chn', 1, 2, '-share', .5, '-param', 'min_size=900', '-out', tmp_path / 'out')
+    assert code == 0 and err.count('left out: ') == 4 and 'for conv1_chn1' in err
+    assert len(pd.read_csv(tmp_path / 'out' / 'mi_conv1_chn2.csv')) == 4
+
+
 def test_a_picture_without_activation_is_left_out(run, published, shapes, tmp_path):
     from dnnbrain.dnn.models import AlexNet
     dnn = AlexNet()
@@ -96,6 +108,7 @@ def test_a_picture_without_activation_is_left_out(run, published, shapes, tmp_pa
     (['-layer', 'conv1', '-chn', '1', '-param', 'scale'], '-param must read like scale=200'),
     (['-layer', 'conv1', '-chn', '1', '-meth', 'pca', '-param', 'scale=3'], 'choose from n_component'),
     (['-layer', 'conv1', '-chn', '1', '-share', '1.5'], '1.5 is not in the range'),
+    (['-layer', 'conv1', '-chn', '2', '2'], 'stands twice'),
     (['-layer', 'conv1', '-chn', '65'], 'out of range; they count from 1 to 64'),
     (['-layer', 'conv99', '-chn', '1'], "layer 'conv99' is not in AlexNet"),
 ])

@@ -116,7 +116,7 @@ def test_a_mask_names_units(optstim):
     (['-layer', 'conv1', '-chn', 1, '-lr', 0], "'-lr'"),
     (['-layer', 'conv1', '-chn', 1, '-param', 'fourier', '-smooth', 'Fourier', '-factor', 1], 'smooths pixels'),
     (['-layer', 'conv1', '-chn', 1, '-prior', 'no.stim.csv'], 'does not exist'),
-    (['-layer', 'conv1', '-chn', 1, '-prior', 'gone.stim.csv'], 'cannot be read'),
+    (['-layer', 'conv1', '-chn', 1, '-prior', 'gone.stim.csv'], "cannot be read, the first: 'gone.png'"),
     (['-layer', 'conv1', '-chn', 1, '-prior', 'same.stim.csv'], 'would both get a folder'),
     (['-layer', 'conv1', '-chn', 1, '-prior', 'film.stim.csv'], 'must list pictures'),
     (['-dmask', 'all.dmask.csv'], 'names no channels'), (['-dmask', 'rows.dmask.csv'], 'one row and one column'),

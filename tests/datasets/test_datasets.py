@@ -89,3 +89,11 @@ def test_mistakes(activ):
         datasets.simulate_subject(activ, noise=-1)
     with pytest.raises(BadValue, match='answers the same to every stimulus'):
         datasets.simulate_subject(Activation('dead', np.ones((10, 2, 1, 1))), resolution=16)
+
+
+def test_voxels_are_whole_millimetres_of_any_number_type():
+    activ = Activation('conv5', np.random.default_rng(0).standard_normal((8, 4, 1, 1)))
+    assert datasets.simulate_subject(activ, resolution=16.0).mask.shape == \
+        datasets.simulate_subject(activ, resolution=16).mask.shape
+    with pytest.raises(ValueError, match='resolution must be whole mm, not 2.5'):
+        datasets.simulate_subject(activ, resolution=2.5)

@@ -188,7 +188,7 @@ def test_seeds(activ):
 @pytest.mark.parametrize('given, words', [
     ({'space': 'lef'}, "space 'lef' is not known; did you mean 'left'"),
     ({'n_repeat': 0}, 'n_repeat at least 1, not 1.0 and 0'),
-    ({'n_component': -1}, 'n_component must be at least 1, not -1'),
+    ({'n_component': 0}, 'n_component must be at least 1, not 0'),
     ({'resolution': 0}, 'resolution must be a positive number'),
     ({'resolution': 500}, 'resolution of 500 mm leaves no voxel'),
     ({'tr': -2}, 'tr must be a positive number, not -2'),

@@ -128,6 +128,32 @@ def test_rsa_92images(folder, small_92images):
     assert all(width(folder / 'rsa' / f'{name}.png') > 400 for name in ('areas', 'areas_mds', 'rdms', 'profile', 'mds'))
 
 
+@slow
+def test_interpret_digits(folder):
+    """Every picture, of a network that has hardly learnt, and few digits; then one of another network."""
+    folder = folder / 'interpret'
+    out = printed('interpret_digits.py', folder, '--epochs', '2', '--steps', '2', '--pictures', '60', '--windows', '6')
+    score, = numbers(r'names (\S+) of 719', out)
+    assert score > 0.8
+    names = re.findall(r'interpret_(\w+)\.png', out)
+    assert names == ['saliency', 'sanity', 'synthesis', 'channels', 'where', 'fields', 'minimal', 'rotation']
+    assert min(width(folder / f'interpret_{name}.png') for name in names) > 500
+    stim = folder / 'digit_network' / 'digits.stim.csv'
+    printed('interpret_digits.py', folder / 'any', '--net', 'Resnet10', '--random', '--layers', 'relu', 'layer1',
+            'layer2', 'fc', '--stim', stim, '--pictures', '20', '--windows', '4', '--only', 'where')
+    assert width(folder / 'any' / 'interpret_where.png') > 500
+
+
+@slow
+def test_interpret_voxel(folder):
+    """What is made for a voxel drives it more than every real picture does."""
+    folder = folder / 'interpret'
+    out = printed('interpret_voxel.py', folder, '--epochs', '2', '--steps', '20', '--resolution', '24')
+    found = re.findall(r'predicted to give (\S+) and gives (\S+), the best real one (\S+)', out)
+    assert len(found) > 1 and all(float(true) > float(real) for _, true, real in found)
+    assert width(folder / 'interpret_voxel.png') > 800 and width(folder / 'interpret_voxel_settings.png') > 500
+
+
 def test_a_pretrained_network_that_is_there_is_taken(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     from pretraining import pretrained

@@ -62,6 +62,15 @@ def test_the_patch_of_a_linear_unit_is_its_kernel_times_the_mean_picture(picture
     np.testing.assert_allclose(patch, truth, atol=1e-5)
 
 
+def test_changes_of_both_signs_do_not_cancel_between_windows(pictures):
+    """Of columns that raise and columns that lower the unit by 3 in turn, none is without effect."""
+    dnn = network(nn.Conv2d(3, 1, 5), conv='0')
+    dnn.model[0].weight.data = torch.tensor([1., 1, -1, -1, 1]).expand(1, 3, 5, 5).clone()
+    engine = OccluderDiscrepancyMapping(dnn, 'conv', 1, 1, 2, fill='black', unit=(5, 7))     # pixels 4 to 8, 6 to 10
+    patch = EmpiricalReceptiveField(engine).compute(np.full_like(pictures, 255))
+    np.testing.assert_allclose(patch, np.full((5, 5), 3), rtol=1e-5)
+
+
 def test_each_channel_is_centred_on_its_own_peak(strided):
     """Dots at other places of each picture come together in the middle."""
     pictures = np.full((3, 3, SIZE, SIZE), 40, np.uint8)
@@ -88,7 +97,7 @@ def test_voxels_and_late_layers_see_the_whole_picture(tiny, rng):
     model = LayerModel('relu', np.zeros(2), coef=rng.standard_normal((400, 2)))
     for engine in (OccluderDiscrepancyMapping(tiny, window=4, stride=4, target=ModelTarget(model, 2)),
                    OccluderDiscrepancyMapping(tiny, 'fc', 3, window=4, stride=4)):
-        each = [np.abs(engine.at_pixels(engine.compute(picture))) for picture in pictures]
+        each = [engine.at_pixels(np.abs(engine.compute(picture))) for picture in pictures]
         np.testing.assert_allclose(EmpiricalReceptiveField(engine).compute(pictures), np.mean(each, 0), atol=1e-5)
     engine = UpsamplingActivationMapping(tiny, target=ModelTarget(model))
     each = [engine.compute(picture) for picture in pictures]

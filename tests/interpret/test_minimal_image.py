@@ -89,6 +89,7 @@ def test_order_and_combinations(scene):
     np.testing.assert_array_equal(down, parcels[order])
     np.testing.assert_array_equal(minimal.combine_parcel([0, 2]), down[[0, 2]].sum(0))
     np.testing.assert_array_equal(minimal.combine_parcel(slice(1, None)), down[1:].sum(0))
+    np.testing.assert_array_equal(minimal.combine_parcel((1, 2)), down[1:3].sum(0))
     np.testing.assert_array_equal(minimal.combine_parcel(-1), down[-1])
     up = minimal.sort_parcel('ascending')
     np.testing.assert_array_equal(up, down[::-1])
@@ -185,6 +186,8 @@ def test_how_few_are_chosen():
     assert fewest(np.array([-1., -3, -2])) == 1
     with pytest.raises(BadValue, match='no share'):
         fewest(np.array([1., -1]), share=.5)
+    with pytest.raises(BadValue, match='NaN or infinite'):
+        fewest(np.array([1., np.nan]))
 
 
 def test_the_elbow_of_a_picture(scene):
@@ -192,6 +195,19 @@ def test_the_elbow_of_a_picture(scene):
     minimal.slic_decompose(scene, 40)
     minimal.generate_minimal_image()
     assert 1 < minimal.n_kept < len(minimal.activations) and minimal.activation >= .8 * minimal.whole_activation
+
+
+def test_a_channel_that_a_picture_does_not_drive_does_not_stop_the_others(scene, caplog):
+    scene[(scene[..., 2] > scene[..., 1]) & (scene[..., 2] > scene[..., 0])] = 0
+    minimal = MinimalParcelImage(colours(), 'relu', [3, 1], share=.9)       # no blue
+    cut(minimal, scene)
+    blue, red = minimal.generate_minimal_image()
+    assert minimal.n_kept.tolist() == [0, 1] and 'relu channel 3' in caplog.text
+    assert not blue.any() and red[SQUARE].all()
+    np.testing.assert_allclose(minimal.activation, [np.nan, (250 - 20) / 255], rtol=1e-5)
+    minimal.set_layer('relu', 3)
+    with pytest.raises(BadValue, match='of that no share'):
+        minimal.generate_minimal_image()
 
 
 @pytest.fixture(scope='module')

@@ -64,8 +64,8 @@ class Functions(nn.Module):
             self.convs = nn.ModuleList(nn.Conv2d(3 if k == 0 else 4, 4, 3, padding=1) for k in range(7))
         self.relu = nn.ReLU(inplace=True)
         self.relus = nn.ModuleList(nn.ReLU() for _ in range(7))
-        again = [F.relu, torch.relu, self.relu, lambda x: x.relu(), self.relu, lambda x: F.relu(x, inplace=True),
-                 lambda x: x.clamp(min=0)]
+        again = [F.relu, lambda x: F.threshold(x, 0., 0., inplace=True), self.relu, lambda x: x.relu(), self.relu,
+                 lambda x: F.relu(x, inplace=True), lambda x: x.clamp(min=0)]
         self.steps = again if spelled else list(self.relus)
 
     def forward(self, x):
@@ -124,6 +124,24 @@ def test_the_second_use_of_a_shared_module(rng):
     assert on.any() and not on.all()
     np.testing.assert_allclose(found[0], on / 16)
     assert not found[1].any()
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_network_that_writes_into_its_input(image, method):
+    """Whatever ran before, its answer to the picture is that of a twin which does not."""
+    class Centred(nn.Module):
+        def __init__(self, in_place):
+            super().__init__()
+            self.in_place = in_place
+
+        def forward(self, x):
+            return x.sub_(0.5).mul_(3) if self.in_place else (x - 0.5) * 3
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        rest = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)
+    there, twin = (method(hand_made(nn.Sequential(Centred(in_place), *rest), 12), '3', 1) for in_place in (True, False))
+    for to_layer in (None, '1'):
+        np.testing.assert_array_equal(there.backprop(image, to_layer), twin.backprop(image, to_layer))
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -186,8 +204,13 @@ def test_functional_relus_of_googlenet_are_guided(rng):
     assert not np.allclose(plain / largest, expected / largest, atol=1e-2)
 
 
+class Larger(nn.Module):
+    def forward(self, x):
+        return torch.maximum(x, torch.zeros(1))
+
+
 @pytest.mark.parametrize('kind, word', [(nn.GELU, 'GELU'), (nn.SiLU, 'SiLU'), (nn.LeakyReLU, 'LeakyReLU'),
-                                        (nn.Identity, 'nothing in it rectifies')])
+                                        (Larger, r'torch\.maximum'), (nn.Identity, 'nothing in it rectifies')])
 def test_guided_refuses_networks_without_relu(kind, word, image):
     dnn = hand_made(nn.Sequential(nn.Conv2d(3, 2, 1), kind()), 12)
     with pytest.raises(BadValue, match=rf'needs ReLUs.*{word}.*use vanilla or integrated'):
@@ -442,6 +465,7 @@ def test_calls_of_1_0(tiny, image):
     (lambda m, i: m.backprop_smooth(i, 2, -1), 'sigma_multiplier must be a number from 0'),
     (lambda m, i: m.backprop_smooth(i, 2, None), 'sigma_multiplier must be a number from 0'),
     (lambda m, i: m.backprop(3), 'image must be a PIL picture'),
+    (lambda m, i: m.backprop(i, 1), 'layer must be a name, not 1'),
     (lambda m, i: VanillaSaliencyImage(m.dnn).backprop(i), 'no layer is set'),
     (lambda m, i: VanillaSaliencyImage(m.dnn, 'fc'), 'which channel'),
     (lambda m, i: VanillaSaliencyImage(m.dnn, 'fc', 1, device='cuda:99').backprop(i), 'not available'),

@@ -109,6 +109,7 @@ def test_what_can_go_wrong(shown):
     activation, categories = shown
     for settings, sentence in (
             ({'categories': categories[:9]}, 'categories must be one per stimulus'),
+            ({'categories': np.where(np.arange(60) < 3, np.nan, np.arange(60) % 2)}, '3 stimuli have no category'),
             ({'categories': ['a'] * 60}, "two categories or more, and all stimuli are of 'a'"),
             ({'categories': categories, 'category': 'fac'}, "did you mean 'face'"),
             ({'categories': categories, 'category': ['face'] * 3}, 'category has 3 entries, too few'),

@@ -317,6 +317,21 @@ def test_a_silent_channel_is_told():
         SynthesisImage(dnn, '1', [2, 3]).synthesize(n_iter=2)
 
 
+def test_a_target_without_bounds_is_told():
+    dnn = convolutional()
+    dnn.model[2].bias.data[1] = torch.inf
+    with pytest.warns(UserWarning, match='1 targets, the first 2 channel 2, became NaN or infinite'):
+        SynthesisImage(dnn, '2', [1, 2]).synthesize(n_iter=2)
+
+
+def test_gradients_are_there_where_the_caller_has_none():
+    dnn = convolutional()
+    expected = SynthesisImage(dnn, '2', 1).synthesize(n_iter=2)
+    with torch.no_grad():
+        np.testing.assert_array_equal(SynthesisImage(dnn, '2', 1).synthesize(n_iter=2), expected)
+        assert not torch.is_grad_enabled()
+
+
 @pytest.mark.parametrize('kind', ['fourier', 'pixel'])
 def test_a_channel_that_is_silent_for_gray_is_woken(kind):
     """Alone and in a batch; the other channel keeps the picture of its first start."""

@@ -13,6 +13,7 @@ from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import answering, answers
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
 from dnnbrain.interpret.view import View, as_rgb, stimulus_inputs
+from dnnbrain.mapping.models import LayerModel
 from dnnbrain.mapping.multivariate import MultivariateMapping
 
 
@@ -34,6 +35,16 @@ def test_channels_equal_activations(tiny, pixels, metric, made):
     with answering(tiny, ChannelTarget('conv', [3, 1], metric=metric)) as answer:
         found = answers(answer, lambda rows: View(tiny).inputs(torch.from_numpy(pixels[list(rows)]) / 255), 6, 4)
     np.testing.assert_allclose(found, truth, rtol=1e-4)
+
+
+@pytest.mark.parametrize('metric', ['mean', 'max', 'L1', 'L2'])
+def test_silent_maps_have_no_slope(metric):
+    """Not NaN, which the slope of a square root at 0 would be; a channel that answers keeps its own."""
+    maps = torch.tensor([0., 2])[None, :, None, None].expand(1, 2, 3, 3).clone().requires_grad_()
+    model = LayerModel('conv', np.zeros(1), coef=np.ones((2, 1), np.float32))
+    for target in (ChannelTarget('conv', [1, 2], metric=metric), ModelTarget(model, pool_method=metric)):
+        slope = torch.autograd.grad(target({'conv': maps}).sum(), maps)[0][0]
+        assert slope.isfinite().all() and slope[1].sum() > 0
 
 
 def test_a_unit_counts_from_one(tiny, pixels):
@@ -112,6 +123,7 @@ def test_every_kind_of_network_has_a_view(name):
     inputs = view.inputs(view.picture(picture)[None])
     assert tuple(inputs.shape[1:]) == dnn.input_shape
     torch.testing.assert_close(inputs, stimulus_inputs(dnn, picture), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(view.taken(picture)[None], stimulus_inputs(dnn, picture), atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize('picture', [np.full((5, 7), 51, np.uint8), np.full((3, 5, 7), .2), np.full((5, 7, 3), 51),

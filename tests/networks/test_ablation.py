@@ -51,6 +51,9 @@ class TestWhatIsSilent:
             by_hand.bn1.weight[4], by_hand.bn1.bias[4] = 0, 0
         with dnn.ablated('conv', 5):
             torch.testing.assert_close(answers(dnn, x), answers(by_hand, x))
+            handle = dnn.model.bn1.register_forward_pre_hook(lambda module, args: (args[0].clone(),))
+            torch.testing.assert_close(answers(dnn, x), answers(by_hand, x))      # also if others exchange its input
+            handle.remove()
 
     def test_units_of_several_layers(self, alexnet, stim):
         """Against numpy: what is named is zero, all else of the first layer as before."""

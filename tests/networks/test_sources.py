@@ -122,7 +122,7 @@ class TestTorchvision:
         monkeypatch.setattr('dnnbrain.io.download.urlopen', offline)
         monkeypatch.setenv('TORCH_HOME', str(tmp_path))
         monkeypatch.setenv('DNNBRAIN_DATA', str(tmp_path))
-        with pytest.raises(BadPath, match='no network.*put it at .*models/swin_t.pth, or take random weights'):
+        with pytest.raises(BadPath, match='no network.*put it at .*models/swin_t.pth, or take .*random weights'):
             DNN.from_torchvision('swin_t')
 
 

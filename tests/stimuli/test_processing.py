@@ -144,6 +144,7 @@ def test_norms_and_variation_do_not_wrap_around(kind):
     (lambda: ip.resize(GRAY, (3, 0)), BadValue, r'size must be \(height, width\), both at least 1'),
     (lambda: ip.resize(GRAY, (3, 3), 'cubic'), BadValue, "did you mean 'bicubic'"),
     (lambda: ip.crop(GRAY, (3, 0, 3, 2)), BadValue, r'left < right and upper < lower, not \(3, 0, 3, 2\)'),
+    (lambda: ip.translate(Image.new('I;16', (2, 2)), COLOR, (0, 0), (0, 0)), BadValue, '8 bits per colour'),
     (lambda: ip.translate(GRAY, GRAY[:5], (0, 0), (0, 0), 1), BadValue, r'7 x 9 .* does not fit on a bkg of 7 x 5'),
     (lambda: ip.translate(GRAY[:5], GRAY, (0, 0), (0, 6), 2), BadValue, r'\(x, y\) = \(0, 6\).*\(0, 0\) to \(0, 4\)'),
     (lambda: ip.translate(GRAY / 255, GRAY, (0, 0), (0, 0), 1), BadValue, 'float64 and uint8'),

@@ -38,6 +38,8 @@ def test_pictures_of_any_kind(rng):
         np.testing.assert_array_equal(picture, color)
     for picture in found[5:7]:
         np.testing.assert_array_equal(picture, gray)
+    half = torch.tensor([[.5, 1], [0, .25]], dtype=torch.bfloat16, requires_grad=True)
+    np.testing.assert_array_equal(drawn(imgarray_show(half, show=False))[0], [[.5, 1], [0, .25]])
 
 
 @pytest.mark.parametrize('one', [np.ones((6, 8)), np.ones((6, 8, 3)), np.ones((3, 6, 8)), [np.ones((6, 8))],
@@ -181,3 +183,5 @@ def test_what_can_be_seen_of_stimuli(rng):
     normalised = torch.utils.data.TensorDataset(torch.linspace(-2, 2, 300).reshape(1, 3, 10, 10))
     picture = stimulus_pictures(normalised)[0]
     assert picture.min() == 0 and picture.max() == 1
+    flat = torch.utils.data.TensorDataset(torch.full((1, 3, 10, 10), 2.0))
+    assert not stimulus_pictures(flat)[0].any()

@@ -39,7 +39,7 @@ class TimmNet(PublishedNet):
 
     @classmethod
     def _pretrained(cls) -> nn.Module:
-        place, instead = weights.place_of(f'timm_{cls.arch}.pth'), 'take random weights (pretrained=False, -random)'
+        place, instead = weights.place_of(f'timm_{cls.arch}.pth'), weights.OTHER_WEIGHTS
         folder = weights.models_folder()
         for suffix in weights.SUFFIXES:
             if (folder / f'timm_{cls.arch}{suffix}').exists():
