@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from dnnbrain.dnn.models import AlexNet
-from dnnbrain.interpret.occlusion import BATCH_SIZE, OccluderDiscrepancyMapping
+from dnnbrain.interpret.fields.occlusion import BATCH_SIZE, OccluderDiscrepancyMapping
 
 LAYER, CHANNEL, WINDOW, STRIDE, N_SINGLE = 'conv5', 3, 11, 2, 50
 
@@ -77,7 +77,7 @@ def occlusion(dnn, rounds: int, most: int, device: torch.device) -> None:
 
 def synthesis(dnn, rounds: int, steps: int, device: torch.device) -> None:
     """Measure and print a step of synthesis against a bare one."""
-    from dnnbrain.interpret.synthesis import SynthesisImage
+    from dnnbrain.interpret.synthesis.image import SynthesisImage
     part = up_to_layer(dnn)
 
     def bare(steps: int = steps) -> None:

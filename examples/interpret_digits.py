@@ -30,8 +30,8 @@ from dnnbrain.dnn.algo import (
     UpsamplingActivationMapping,
     VanillaSaliencyImage,
 )
-from dnnbrain.interpret.selectivity import selectivity
-from dnnbrain.interpret.top_stimuli import top_stimuli
+from dnnbrain.interpret.preference.selectivity import selectivity
+from dnnbrain.interpret.preference.top_stimuli import top_stimuli
 from dnnbrain.interpret.view import View
 
 

@@ -11,7 +11,7 @@ LOSSLESS = {'.webp': {'lossless': True}, '.jpg': {'quality': 100, 'subsampling':
 def names_of(target) -> list[str]:
     """Of targets in files: 'conv5_chn3', 'conv5_voxel_7'."""
     from dnnbrain._checks import BadValue
-    from dnnbrain.interpret.picture_saving import file_name
+    from dnnbrain.interpret.synthesis.picture_saving import file_name
     from dnnbrain.interpret.target import ChannelTarget
     layers = '' if isinstance(target, ChannelTarget) else '+'.join(target.layers)
     names = [file_name(f'{layers} {name}'.strip()) for name in target.names]

@@ -37,7 +37,7 @@ def write_maps(kind: str, target, make: Callable, net, weights, seed, stim, devi
 
     from dnnbrain._checks import output_folder
     from dnnbrain._progress import progress
-    from dnnbrain.interpret.picture_saving import file_name
+    from dnnbrain.interpret.synthesis.picture_saving import file_name
     from dnnbrain.interpret.target import ChannelTarget
     from dnnbrain.interpret.view import View
     from dnnbrain.io.atomic import atomic

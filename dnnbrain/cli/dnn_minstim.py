@@ -91,13 +91,13 @@ def _settings(meth: str, words: tuple[str, ...]) -> dict:
         for name in found:
             choice(f'setting of {meth}', name, ('n_component',))
         return found
-    from dnnbrain.interpret.segments import checked
+    from dnnbrain.interpret.minimal.segments import checked
     return checked(meth, found)
 
 
 def _make(dnn, target, meth: str, criterion: str, share):
-    from dnnbrain.interpret.minimal_component import MinimalComponentImage
-    from dnnbrain.interpret.minimal_image import MinimalParcelImage
+    from dnnbrain.interpret.minimal.minimal_component import MinimalComponentImage
+    from dnnbrain.interpret.minimal.minimal_image import MinimalParcelImage
     criterion = {'curve': 'fitting curve'}.get(criterion, criterion)
     if meth in ('pca', 'ica'):
         return MinimalComponentImage(dnn, meth=meth, criterion=criterion, share=share, target=target)

@@ -63,7 +63,7 @@ def main(net, weights, prior, layer, channel, dmask, unit, model, voxel, mean, a
             raise BadValue(f'{names} go together; give both or neither')
     prepare(outdir, None)
     starts = {'': (None, None)} if prior is None else _starts(prior)
-    from dnnbrain.interpret.synthesis import SynthesisImage
+    from dnnbrain.interpret.synthesis.image import SynthesisImage
     targets = _targets(layer, channel, dmask, unit, model, voxel, mean, act, pool, metric)
     dnn = open_network(net, weights, seed)
     makers = [SynthesisImage(dnn, target=target, regular_metric=regular, regular_lambda=weight,
@@ -111,7 +111,7 @@ def _starts(prior: str) -> dict:
     from pathlib import PurePath
 
     from dnnbrain._checks import BadValue
-    from dnnbrain.interpret.picture_saving import file_name
+    from dnnbrain.interpret.synthesis.picture_saving import file_name
     from dnnbrain.stimuli.stimulus import Stimulus
     stimuli = Stimulus()
     stimuli.load(prior)

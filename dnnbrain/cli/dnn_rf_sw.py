@@ -25,7 +25,7 @@ def main(layer, chn, unit, model, voxel, mean, act, dmask, pool, wsize, stride, 
     from dnnbrain._checks import creatable_folder
     creatable_folder(given['out'], '-out')
     target, color = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act), _fill(fill)
-    from dnnbrain.interpret.occlusion import OccluderDiscrepancyMapping
+    from dnnbrain.interpret.fields.occlusion import OccluderDiscrepancyMapping
     from dnnbrain.interpret.target import ChannelTarget
     if model is None:
         target = ChannelTarget(layer, list(chn), unit or None, metric)

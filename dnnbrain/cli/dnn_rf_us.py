@@ -20,7 +20,7 @@ def main(layer, chn, unit, model, voxel, mean, act, dmask, pool, ip_metric, up_t
     from dnnbrain._checks import creatable_folder
     creatable_folder(given['out'], '-out')
     target = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act)
-    from dnnbrain.interpret.upsampling import UpsamplingActivationMapping
+    from dnnbrain.interpret.fields.upsampling import UpsamplingActivationMapping
 
     def make(dnn):
         engine = UpsamplingActivationMapping(dnn, interp_meth=ip_metric, interp_threshold=up_thres, target=target)

@@ -75,8 +75,8 @@ def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, p
 
 
 def _method(meth: str) -> type:
-    from dnnbrain.interpret import gradcam, integrated, saliency
-    return {'guided': saliency.GuidedSaliencyImage, 'vanilla': saliency.VanillaSaliencyImage,
+    from dnnbrain.interpret.saliency import gradcam, images, integrated
+    return {'guided': images.GuidedSaliencyImage, 'vanilla': images.VanillaSaliencyImage,
             'integrated': integrated.IntegratedGradientsImage, 'gradcam': gradcam.GradCAMImage}[meth]
 
 

@@ -47,8 +47,8 @@ def main(net, act, weights, top, stim, layer, chn, dmask, metric, figure, cuda, 
     stimuli = Stimulus()
     stimuli.load(stim)
 
-    from dnnbrain.interpret.top_stimuli import top_stimuli
-    from dnnbrain.interpret.units import save_top_stimuli
+    from dnnbrain.interpret.preference.top_stimuli import top_stimuli
+    from dnnbrain.interpret.preference.units import save_top_stimuli
     if act is not None:
         table = top_stimuli(_activation(act, stimuli), top, dmask=mask, metric=metric)
     else:
@@ -70,7 +70,7 @@ def _activation(act: str, stimuli):
     """Stored activations whose stimuli are those of the table."""
     from dnnbrain._checks import BadValue
     from dnnbrain.activation.activation import Activation
-    from dnnbrain.interpret.units import stimulus_rows
+    from dnnbrain.interpret.preference.units import stimulus_rows
     activation = Activation()
     activation.load(act)
     if activation.stim_ids is not None:

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dnnbrain._checks import BadType, BadValue
-from dnnbrain.interpret.units import stimulus_rows
+from dnnbrain.interpret.preference.units import stimulus_rows
 from dnnbrain.viz.feature_maps import stimulus_pictures
 from dnnbrain.viz.pictures import imgarray_show
 
@@ -20,7 +20,7 @@ def plot_top_stimuli(table: pd.DataFrame, stimuli, show: bool = False, save_path
     Parameters
     ----------
     table : DataFrame
-        From `dnnbrain.interpret.top_stimuli.top_stimuli`, or some rows of it; up to 40 channels.
+        From `dnnbrain.interpret.preference.top_stimuli.top_stimuli`, or some rows of it; up to 40 channels.
     stimuli : Stimulus, ndarray of shape (n_stim, 3, height, width), uint8, or torch Dataset
         Of clips the frame in the middle is shown.
     show, save_path

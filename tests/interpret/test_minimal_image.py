@@ -12,10 +12,10 @@ from sklearn.decomposition import PCA, FastICA
 from torchvision import transforms
 
 from dnnbrain._checks import BadType, BadValue
-from dnnbrain.interpret.minimal_component import MinimalComponentImage
-from dnnbrain.interpret.minimal_image import MinimalParcelImage
-from dnnbrain.interpret.segments import parcels_of
-from dnnbrain.interpret.sufficiency import fewest, fitted_rise
+from dnnbrain.interpret.minimal.minimal_component import MinimalComponentImage
+from dnnbrain.interpret.minimal.minimal_image import MinimalParcelImage
+from dnnbrain.interpret.minimal.segments import parcels_of
+from dnnbrain.interpret.minimal.sufficiency import fewest, fitted_rise
 from dnnbrain.interpret.target import ModelTarget
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.networks.dnn import DNN

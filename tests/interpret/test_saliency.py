@@ -20,7 +20,7 @@ from dnnbrain.dnn.algo import (
     VanillaSaliencyImage,
 )
 from dnnbrain.interpret.answer import answering
-from dnnbrain.interpret.gradcam import last_maps
+from dnnbrain.interpret.saliency.gradcam import last_maps
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
 from dnnbrain.interpret.view import stimulus_inputs
 from dnnbrain.mapping.models import LayerModel

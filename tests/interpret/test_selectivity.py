@@ -7,7 +7,7 @@ import pytest
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.pool import pool_maps
 from dnnbrain.dnn.core import Activation, Stimulus
-from dnnbrain.interpret.selectivity import selectivity, sparseness
+from dnnbrain.interpret.preference.selectivity import selectivity, sparseness
 
 NAMES = np.array(['face', 'house', 'tool'])
 
@@ -39,7 +39,7 @@ def by_hand(x, categories, category):
 @pytest.mark.parametrize('category', [None, 'tool', 'each'])
 def test_numpy_unit_by_unit(shown, tmp_path, rng, unit, category, monkeypatch):
     """From a file in several blocks, joined to a table in another order."""
-    monkeypatch.setattr('dnnbrain.interpret.selectivity._BYTES', 3000)
+    monkeypatch.setattr('dnnbrain.interpret.preference.selectivity._BYTES', 3000)
     activation, categories = shown
     activation.save(tmp_path / 'x.act.h5')
     n_row = 66 if unit else 11

@@ -14,10 +14,10 @@ from dnnbrain._checks import BadInput, BadValue
 from dnnbrain.dnn.algo import SynthesisImage
 from dnnbrain.dnn.core import Stimulus
 from dnnbrain.dnn.models import DNN
-from dnnbrain.interpret.canvas import Canvas
-from dnnbrain.interpret.fourier import FourierPictures
-from dnnbrain.interpret.jitter import Jitter
-from dnnbrain.interpret.regularisers import REGULARISERS, Blur, FourierSmoothing
+from dnnbrain.interpret.synthesis.canvas import Canvas
+from dnnbrain.interpret.synthesis.fourier import FourierPictures
+from dnnbrain.interpret.synthesis.jitter import Jitter
+from dnnbrain.interpret.synthesis.regularisers import REGULARISERS, Blur, FourierSmoothing
 from dnnbrain.interpret.target import ModelTarget
 from dnnbrain.interpret.view import View
 from dnnbrain.mapping.models import LayerModel

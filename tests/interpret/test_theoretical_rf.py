@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.mask import Mask
+from dnnbrain.interpret.fields.theoretical_rf import TheoreticalReceptiveField
 from dnnbrain.interpret.target import ModelTarget
-from dnnbrain.interpret.theoretical_rf import TheoreticalReceptiveField
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.networks.dependence import Dependence, painted
 from dnnbrain.networks.dnn import DNN

@@ -8,8 +8,8 @@ from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.pool import pool_maps
 from dnnbrain.brain.encoder import BrainEncoder
 from dnnbrain.dnn.core import Activation, Mask
+from dnnbrain.interpret.preference.top_stimuli import BestSoFar, top_stimuli
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
-from dnnbrain.interpret.top_stimuli import BestSoFar, top_stimuli
 
 
 @pytest.fixture

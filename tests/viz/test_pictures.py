@@ -11,7 +11,7 @@ from PIL import Image
 from dnnbrain import viz
 from dnnbrain._checks import BadInput
 from dnnbrain.dnn.core import Stimulus
-from dnnbrain.interpret.top_stimuli import top_stimuli
+from dnnbrain.interpret.preference.top_stimuli import top_stimuli
 from dnnbrain.utils.plot import imgarray_show
 from dnnbrain.viz.feature_maps import as_pictures, stimulus_pictures
 from dnnbrain.viz.pictures import color_limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dnnbrain._checks import BadValue
-from dnnbrain.interpret.minimal import MinimalImage
-from dnnbrain.interpret.segments import parcels_of, segments
+from dnnbrain.interpret.minimal.parts import MinimalImage
+from dnnbrain.interpret.minimal.segments import parcels_of, segments
 from dnnbrain.interpret.view import as_rgb
 
 
@@ -25,7 +25,7 @@ class MinimalParcelImage(MinimalImage):
     search_criterion : {'max', 'fitting curve'}
         'max': the most activation; 'fitting curve': the elbow of a curve fitted to activation over number of parcels.
     share : float, optional
-        Of the activation of the whole picture that is kept at least (see `dnnbrain.interpret.sufficiency.fewest`).
+        Of the activation of the whole picture that is kept at least (`dnnbrain.interpret.minimal.sufficiency.fewest`).
 
     Examples
     --------

@@ -13,7 +13,7 @@ from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.blocks import unit_blocks
 from dnnbrain.activation.pool import POOLINGS, pool_maps
 from dnnbrain.activation.products import centred, finite
-from dnnbrain.interpret.units import unit_columns
+from dnnbrain.interpret.preference.units import unit_columns
 from dnnbrain.mapping.conditions import category_column, values_of
 
 _BYTES = 2 ** 24            # of a block; what is made of it takes a few times that

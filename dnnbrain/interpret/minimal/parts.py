@@ -14,7 +14,7 @@ from dnnbrain._checks import BadValue, choice, integers
 from dnnbrain._progress import progress
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import answering, answers
-from dnnbrain.interpret.sufficiency import check_share, fewest
+from dnnbrain.interpret.minimal.sufficiency import check_share, fewest
 from dnnbrain.interpret.target import METRICS
 from dnnbrain.interpret.view import View
 from dnnbrain.networks.state import pick_device

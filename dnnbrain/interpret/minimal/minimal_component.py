@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 
 from dnnbrain._checks import BadType, BadValue, choice, integers, whole_number
-from dnnbrain.interpret.minimal import MinimalImage
+from dnnbrain.interpret.minimal.parts import MinimalImage
 from dnnbrain.interpret.view import View
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class MinimalComponentImage(MinimalImage):
     activation_criterion : {'max', 'mean', 'L1', 'L2'}
         What is made of the map of a channel.
     share : float, optional
-        Of the activation of the whole picture that is kept at least (see `dnnbrain.interpret.sufficiency.fewest`).
+        Of the activation of the whole picture that is kept at least (`dnnbrain.interpret.minimal.sufficiency.fewest`).
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dnnbrain.interpret.canvas import Canvas
+from dnnbrain.interpret.synthesis.canvas import Canvas
 
 
 class Jitter:

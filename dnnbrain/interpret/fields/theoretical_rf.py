@@ -15,7 +15,7 @@ import pandas as pd
 
 from dnnbrain._checks import BadType, BadValue, integers, listing, positions
 from dnnbrain.interpret.algorithm import Algorithm
-from dnnbrain.interpret.unit_boxes import map_axes, maps_shape, unit_box
+from dnnbrain.interpret.fields.unit_boxes import map_axes, maps_shape, unit_box
 from dnnbrain.networks.dependence import Dependence, painted
 from dnnbrain.networks.fields import EVERYWHERE, UNKNOWN, Field, field_states
 from dnnbrain.networks.layers import split_call

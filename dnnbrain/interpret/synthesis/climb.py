@@ -11,11 +11,11 @@ import torch
 
 from dnnbrain._progress import progress
 from dnnbrain.interpret.answer import Answer
-from dnnbrain.interpret.ascent import OPTIMIZERS
-from dnnbrain.interpret.canvas import Canvas
-from dnnbrain.interpret.fourier import KINDS
-from dnnbrain.interpret.jitter import Jitter
-from dnnbrain.interpret.regularisers import REGULARISERS, Blur, FourierSmoothing
+from dnnbrain.interpret.synthesis.ascent import OPTIMIZERS
+from dnnbrain.interpret.synthesis.canvas import Canvas
+from dnnbrain.interpret.synthesis.fourier import KINDS
+from dnnbrain.interpret.synthesis.jitter import Jitter
+from dnnbrain.interpret.synthesis.regularisers import REGULARISERS, Blur, FourierSmoothing
 from dnnbrain.interpret.view import View
 from dnnbrain.networks.state import pick_device
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from dnnbrain._checks import BadValue, whole_number
-from dnnbrain.interpret.gradients import Doorway
-from dnnbrain.interpret.saliency import SaliencyImage
+from dnnbrain.interpret.saliency.gradients import Doorway
+from dnnbrain.interpret.saliency.images import SaliencyImage
 from dnnbrain.interpret.view import stimulus_inputs
 from dnnbrain.networks.extract import Careful
 

@@ -14,9 +14,9 @@ from scipy import ndimage
 from dnnbrain._checks import BadType, BadValue, has_suffix, positions, positive_number, writable_file
 from dnnbrain._progress import progress
 from dnnbrain.interpret.answer import Answer, answering
-from dnnbrain.interpret.occlusion import OccluderDiscrepancyMapping
+from dnnbrain.interpret.fields.occlusion import OccluderDiscrepancyMapping
+from dnnbrain.interpret.fields.upsampling import UpsamplingActivationMapping
 from dnnbrain.interpret.target import ChannelTarget
-from dnnbrain.interpret.upsampling import UpsamplingActivationMapping
 from dnnbrain.interpret.view import View
 from dnnbrain.io.atomic import atomic
 from dnnbrain.networks.fields import Axis, receptive_fields

@@ -13,7 +13,7 @@ from dnnbrain._checks import BadType, BadValue, choice, whole_number
 from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS, pool_maps
-from dnnbrain.interpret.units import unit_columns
+from dnnbrain.interpret.preference.units import unit_columns
 from dnnbrain.networks.extract import BATCH_SIZE, _check_places, _check_settings, stream
 from dnnbrain.networks.state import pick_device
 from dnnbrain.stimuli.loaders import part_of, picture_set

@@ -10,8 +10,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadValue
-from dnnbrain.interpret.gradients import Doorway
-from dnnbrain.interpret.saliency import SaliencyImage
+from dnnbrain.interpret.saliency.gradients import Doorway
+from dnnbrain.interpret.saliency.images import SaliencyImage
 
 _POOLINGS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
 _SPACES = {4: 'bilinear', 5: 'trilinear'}

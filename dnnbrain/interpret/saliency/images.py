@@ -8,9 +8,9 @@ import torch
 from dnnbrain._checks import BadValue, positive_number, whole_number
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import answering
-from dnnbrain.interpret.gradients import Doorway
-from dnnbrain.interpret.relus import guide
-from dnnbrain.interpret.smoothing import mean_over_noise
+from dnnbrain.interpret.saliency.gradients import Doorway
+from dnnbrain.interpret.saliency.relus import guide
+from dnnbrain.interpret.saliency.smoothing import mean_over_noise
 from dnnbrain.interpret.view import stimulus_inputs
 from dnnbrain.networks.state import home_of
 

@@ -17,11 +17,11 @@ import torch
 from dnnbrain._checks import BadValue, choice, positive_number, whole_number
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import Answer, answering, answers
-from dnnbrain.interpret.canvas import Canvas
-from dnnbrain.interpret.climb import Climb, noises, still
-from dnnbrain.interpret.fourier import KINDS
-from dnnbrain.interpret.picture_saving import PictureFiles
-from dnnbrain.interpret.regularisers import REGULARISERS
+from dnnbrain.interpret.synthesis.canvas import Canvas
+from dnnbrain.interpret.synthesis.climb import Climb, noises, still
+from dnnbrain.interpret.synthesis.fourier import KINDS
+from dnnbrain.interpret.synthesis.picture_saving import PictureFiles
+from dnnbrain.interpret.synthesis.regularisers import REGULARISERS
 from dnnbrain.interpret.target import ChannelTarget
 from dnnbrain.interpret.view import View, as_rgb, stimulus_inputs
 from dnnbrain.networks.extract import Careful

@@ -1,0 +1,1 @@
+"""Minimal pictures: the fewest parcels, components, or the smallest region that suffice."""

@@ -1,0 +1,1 @@
+"""The picture that drives a target most: parametrisations, steps, regularisers, files."""
