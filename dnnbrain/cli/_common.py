@@ -128,6 +128,7 @@ network_options = together(
     option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
     option('-seed', type=SEED, help='Seed of everything random.'),
 )
+random_option = option('-random', is_flag=True, help='Random weights (with -seed): what architecture alone gives.')
 device_options = together(
     option('-device', metavar='NAME', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
     option('-worker', type=click.IntRange(min=0), metavar='N', help='Workers that decode pictures.'),
@@ -136,8 +137,11 @@ device_options = together(
 
 def open_network(net: str, weights: str | None, seed: int | None, random: bool = False):
     """The network the options ask for: trained by the user, random, or published."""
+    from dnnbrain._checks import BadValue
     from dnnbrain.networks.registry import network_class
     network = network_class(net)
+    if weights is not None and random:
+        raise BadValue('-weights and -random contradict each other; leave one of them out')
     if weights is not None:
         return network.load(weights)
     return network(pretrained=False, rng=seed) if random else network(pretrained=True)      # never random unasked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dnnbrain.cli._common import network_options, open_network, option, together
+from dnnbrain.cli._common import network_options, open_network, option, random_option, together
 from dnnbrain.cli._target import target_options
 
 LABELS = {'rf_sw': 'lost where covered', 'rf_us': 'activation'}
@@ -13,6 +13,7 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.webp')
 
 picture_options = together(
     network_options,
+    random_option,
     target_options,
     option('-stim', required=True, metavar='FILE', help='The pictures (.stim.csv).'),
 )
@@ -22,7 +23,7 @@ end_options = together(
 )
 
 
-def write_maps(kind: str, target, make: Callable, net, weights, seed, stim, device, out) -> None:
+def write_maps(kind: str, target, make: Callable, net, weights, seed, random, stim, device, out) -> None:
     """Maps of all pictures, as numbers and as pictures.
 
     Parameters
@@ -49,7 +50,7 @@ def write_maps(kind: str, target, make: Callable, net, weights, seed, stim, devi
     names, stimuli = [f'{layers} {name}'.strip() for name in target.names], Stimulus()
     stimuli.load(stim)
     pictures, files = picture_set(stimuli), _file_names(stimuli)
-    dnn = open_network(net, weights, seed)
+    dnn = open_network(net, weights, seed, random)
     dnn.model.to(pick_device(dnn.model, device))
     look, view = make(dnn), View(dnn)
     for file, row in progress(files.items(), kind, unit='img'):

@@ -23,8 +23,8 @@ from dnnbrain.cli._target import make_target
         help='Keep at least this share of the activation of the whole picture; with max, the fewest parts that do.')
 @option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
 @option('-out', required=True, metavar='FOLDER', help='Where mi_LAYER_chnN_PICTURE and mi_LAYER_chnN.csv go.')
-def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, param, metric,
-         criterion, share, device, out):
+def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, param,
+         metric, criterion, share, device, out):
     """Find the fewest parcels, or components, of pictures that drive channels, or voxels of a fitted model.
 
     The table has a row per picture: parts it was cut into, parts kept, activation of the whole picture and of the
@@ -45,7 +45,7 @@ def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, p
     from dnnbrain.networks.state import pick_device
     target = ChannelTarget(layer, list(chn), unit or None, metric) if model is None else target
     names = names_of(target)
-    dnn, rows = open_network(net, weights, seed), {name: [] for name in names}
+    dnn, rows = open_network(net, weights, seed, random), {name: [] for name in names}
     for part in target.layers:
         dnn.layer2path(part)
     dnn.model.to(pick_device(dnn.model, device))         # once, and not for each picture

@@ -2,11 +2,12 @@
 
 import click
 
-from dnnbrain.cli._common import SEED, Positive, command, open_network, option, together
+from dnnbrain.cli._common import SEED, Positive, command, open_network, option, random_option, together
 
 what_options = together(
     option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
     option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
+    random_option,
     option('-prior', metavar='FILE', help='Pictures to start from (.stim.csv), each for every target; noise without.'),
     option('-layer', multiple=True, metavar='NAME ...', help='Layers, by name (conv5) or module path (features.10).'),
     click.option('-channel', '--channel', '-chn', '--chn', multiple=True, type=int, metavar='N ...',
@@ -49,8 +50,8 @@ how_options = together(
 @how_options
 @click.option('-outdir', '--outdir', '-out', '--out', required=True, metavar='FOLDER',
               help='Where pictures, their table (optstim.stim.csv), curves (optstim_loss.csv) and a figure go.')
-def main(net, weights, prior, layer, channel, dmask, unit, model, voxel, mean, act, pool, metric, lr, n_iter, regular,
-         weight, precondition, radius, smooth, factor, param, jitter, step, seed, device, outdir):
+def main(net, weights, random, prior, layer, channel, dmask, unit, model, voxel, mean, act, pool, metric, lr, n_iter,
+         regular, weight, precondition, radius, smooth, factor, param, jitter, step, seed, device, outdir):
     """Make the pictures that drive channels, units, or voxels of a fitted model most."""
     from pathlib import Path
 
@@ -65,7 +66,7 @@ def main(net, weights, prior, layer, channel, dmask, unit, model, voxel, mean, a
     starts = {'': (None, None)} if prior is None else _starts(prior)
     from dnnbrain.interpret.synthesis.image import SynthesisImage
     targets = _targets(layer, channel, dmask, unit, model, voxel, mean, act, pool, metric)
-    dnn = open_network(net, weights, seed)
+    dnn = open_network(net, weights, seed, random)
     makers = [SynthesisImage(dnn, target=target, regular_metric=regular, regular_lambda=weight,
                              precondition_metric=precondition, GB_radius=radius, smooth_metric=smooth, factor=factor,
                              parametrisation=param, jitter=jitter, device=device) for target in targets]

@@ -2,7 +2,7 @@
 
 import click
 
-from dnnbrain.cli._common import Positive, command, network_options, open_network, option, together
+from dnnbrain.cli._common import Positive, command, network_options, open_network, option, random_option, together
 from dnnbrain.cli._target import make_target, target_options
 
 PAIRS = 6       # of a figure
@@ -28,14 +28,15 @@ drawing_options = together(
 
 @command('dnn_saliency', 'dnn_saliency -net AlexNet -layer fc3 -chn 282 286 -stim cats.stim.csv -meth guided -out cats')
 @network_options
+@random_option
 @target_options
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv).')
 @method_options
 @drawing_options
 @option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
 @option('-out', metavar='FOLDER', help='Where figures go: NET_LAYER_fig1.jpg, ..., six pictures each.')
-def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, steps, smooth,
-         sigma, to_layer, mode, cmap, vmin, vmax, show, device, out):
+def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, steps,
+         smooth, sigma, to_layer, mode, cmap, vmin, vmax, show, device, out):
     """Draw pictures beside what in them drives channels, units or voxels."""
     from itertools import count, islice
 
@@ -55,7 +56,7 @@ def main(net, weights, seed, layer, chn, unit, model, voxel, mean, act, dmask, p
     show = show and _has_display(out)
     target, stimuli = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act), Stimulus()
     stimuli.load(stim)
-    dnn = open_network(net, weights, seed)
+    dnn = open_network(net, weights, seed, random)
     for one in (*target.layers, *([to_layer] if to_layer else [])):
         dnn.layer2path(one)
     _move(dnn, device)

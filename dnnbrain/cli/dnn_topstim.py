@@ -2,7 +2,7 @@
 
 import click
 
-from dnnbrain.cli._common import command, device_options, open_network, option
+from dnnbrain.cli._common import SEED, command, device_options, open_network, option, random_option
 
 POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
 
@@ -11,6 +11,8 @@ POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
 @option('-net', metavar='NAME', help='A network, such as AlexNet. Or give -act.')
 @option('-act', metavar='FILE', help='Stored activations (.act.h5) in place of a network.')
 @option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
+@random_option
+@option('-seed', type=SEED, help='Seed of random weights.')
 @option('-top', required=True, type=click.IntRange(min=1), metavar='K', help='How many stimuli.')
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv).')
 @option('-layer', multiple=True, metavar='NAME ...', help='Layers; with -act all by default.')
@@ -25,7 +27,7 @@ POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
 @option('-cuda', is_flag=True, help='The same as -device cuda.')
 @device_options
 @option('-out', required=True, metavar='FOLDER', help='Where tables, values and figures go.')
-def main(net, act, weights, top, stim, layer, chn, dmask, metric, figure, cuda, device, worker, out):
+def main(net, act, weights, random, seed, top, stim, layer, chn, dmask, metric, figure, cuda, device, worker, out):
     """Find the stimuli that drive each channel most, in one pass that keeps no activations.
 
     Writes LAYER_chnN_topK.stim.csv (with a column value) and a figure of the pictures per channel, N being the number
@@ -36,8 +38,8 @@ def main(net, act, weights, top, stim, layer, chn, dmask, metric, figure, cuda, 
     from dnnbrain.stimuli.stimulus import Stimulus
     if (net is None) == (act is None):
         raise BadValue('give either a network (-net AlexNet) or stored activations (-act pictures.act.h5)')
-    if act is not None and (weights or device or cuda or worker is not None):
-        raise BadValue('-weights, -device, -cuda and -worker go with -net; stored activations need none of them')
+    if act is not None and (weights or random or device or cuda or worker is not None):
+        raise BadValue('-weights, -random, -device, -cuda and -worker go with -net, not with stored activations')
     if net is not None and not layer and not dmask:
         raise BadValue('give layers (-layer conv5) or a mask file (-dmask units.dmask.csv)')
     if chn and not layer:
@@ -52,7 +54,7 @@ def main(net, act, weights, top, stim, layer, chn, dmask, metric, figure, cuda, 
     if act is not None:
         table = top_stimuli(_activation(act, stimuli), top, dmask=mask, metric=metric)
     else:
-        table = top_stimuli(open_network(net, weights, None), top, stimuli, mask, metric=metric,
+        table = top_stimuli(open_network(net, weights, seed, random), top, stimuli, mask, metric=metric,
                             device=device or ('cuda' if cuda else None), n_worker=worker)
     folder = output_folder(out, '-out')
     paths = save_top_stimuli(folder, table, stimuli, metric=metric, source=net or act)

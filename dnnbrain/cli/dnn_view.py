@@ -1,6 +1,6 @@
 """dnn_view: the feature maps of channels for pictures."""
 
-from dnnbrain.cli._common import command, device_options, open_network, option
+from dnnbrain.cli._common import SEED, command, device_options, open_network, option, random_option
 
 PER_FIGURE = 6
 
@@ -8,6 +8,8 @@ PER_FIGURE = 6
 @command('dnn_view', 'dnn_view -net AlexNet -layer conv5 -chn 3 7 -stim pictures.stim.csv -out maps')
 @option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.')
 @option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
+@random_option
+@option('-seed', type=SEED, help='Seed of random weights.')
 @option('-layer', required=True, metavar='NAME', help='A layer, by name (conv5) or module path (features.10).')
 @option('-chn', multiple=True, type=int, metavar='N ...', help='Channels from 1, up to 16. Needed, but for -kernel.')
 @option('-stim', metavar='FILE', help='The stimuli (.stim.csv). Needed, but for -kernel.')
@@ -18,7 +20,7 @@ PER_FIGURE = 6
 @option('-show', is_flag=True, help='Open windows, where there is a display.')
 @device_options
 @option('-out', metavar='FOLDER', help='Where the figures go: NET_LAYER_figN.jpg, six stimuli each.')
-def main(net, weights, layer, chn, stim, kernel, cmap, vmin, vmax, show, device, worker, out):
+def main(net, weights, random, seed, layer, chn, stim, kernel, cmap, vmin, vmax, show, device, worker, out):
     """Draw the maps of channels for pictures, a row per picture, or the kernels of a layer."""
     from dnnbrain._checks import BadValue, choice, creatable_folder, output_folder
     from dnnbrain.stimuli.stimulus import Stimulus
@@ -45,7 +47,7 @@ def main(net, weights, layer, chn, stim, kernel, cmap, vmin, vmax, show, device,
     if vmin is not None and vmax is not None and vmin > vmax:
         raise BadValue(f'-vmin {vmin} is larger than -vmax {vmax}')
     choice('-cmap', cmap, list(matplotlib.colormaps))
-    dnn = open_network(net, weights, None)
+    dnn = open_network(net, weights, seed, random)
     look = {'cmap': cmap, 'vmin': vmin, 'vmax': vmax, 'show': show}
 
     def place(name: str):

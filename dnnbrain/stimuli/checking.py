@@ -19,6 +19,7 @@ from dnnbrain.stimuli.video import Film, VideoSet
 ENDS = {'JPEG': b'\xff\xd9', 'PNG': b'IEND'}    # pictures without are read: downloads that broke off are cut
 TAIL = 64                                       # bytes; some writers add a few behind the end
 
+
 def file_problems(stim: Stimulus, decode: bool = True) -> pd.DataFrame:
     """Columns stimID, file, problem: one row per stimulus that cannot be shown."""
     if stim.type == 'video':
@@ -44,7 +45,8 @@ def refuse_problems(stim: Stimulus, problems: pd.DataFrame) -> None:
     """One sentence about what `file_problems` has found, if anything."""
     if len(problems):
         names = listing([f'{p.stimID or Path(p.file).name} ({p.problem})' for p in problems.itertuples()], most=5)
-        raise BadValue(f'{len(problems)} of {len(stim)} stimuli in {str(stim.path)!r} cannot be shown: {names}')
+        folder = '' if all(Path(name).is_absolute() for name in problems['stimID']) else f' in {str(stim.path)!r}'
+        raise BadValue(f'{len(problems)} of {len(stim)} stimuli{folder} cannot be shown: {names}')
 
 
 def without_bad_files(stimuli, transform=None):

@@ -328,9 +328,9 @@ class TestPermutations:
         np.testing.assert_allclose(found['conv']['p'][1], tests[1].p)
 
     @pytest.mark.parametrize('given, asked, sentence', [
-        ({'estimator': 'pls'}, {'n_perm': 9}, "which 'ridge' and 'glm' of map_type 'mv' and 'corr'"),
-        ({'map_type': 'uv', 'estimator': 'glm'}, {'n_perm': 9}, "which 'ridge' and 'glm'"),
-        ({'estimator': 'banded'}, {'n_perm': 9}, "which 'ridge' and 'glm'"),
+        ({'estimator': 'pls'}, {'n_perm': 9}, 'which ridge and glm .mv. and corr .uv. allow'),
+        ({'map_type': 'uv', 'estimator': 'glm'}, {'n_perm': 9}, 'which ridge and glm'),
+        ({'estimator': 'banded'}, {'n_perm': 9}, 'which ridge and glm'),
         ({'standardise': True}, {'n_perm': 9}, 'permutations do not know standardise=True'),
         ({'scoring': 'neg_mean_squared_error'}, {'n_perm': 9}, 'permutations know the scorings'),
         ({'hrf': np.eye(60)}, {'n_perm': 9}, 'volumes of a time series are not exchangeable'),

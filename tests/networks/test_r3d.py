@@ -193,7 +193,7 @@ def test_stimuli_of_another_kind_are_refused(dnn, clips, stim, tmp_path):
         dnn.compute_activation(np.zeros((1, 3, 2, 8, 8)), 'fc')
     with pytest.raises(BadType, match='stimuli must be a Stimulus'):
         dnn.compute_activation(3, 'fc')
-    with pytest.raises(BadValue, match='1 of 1 stimuli .* none.mp4 .missing.'):
+    with pytest.raises(BadValue, match='1 of 1 stimuli cannot be shown: .*none.mp4 .missing.'):
         dnn.compute_activation([str(tmp_path / 'none.mp4')], 'fc')
     with pytest.raises(BadValue, match="not at stimuli of type 'video_clip'"):
         AlexNet(pretrained=False).compute_activation(clips, 'fc3')

@@ -419,7 +419,7 @@ def test_stimuli_of_another_kind_are_refused(dnn, sounds, stim, tmp_path):
         dnn.compute_activation(3, 'fc3')
     with pytest.raises(BadValue, match=r'examples must be floats of shape \(n, 1, 96, 64\), not torch.uint8'):
         dnn.compute_activation(np.zeros((2, 3, 8, 8), np.uint8), 'fc3')
-    with pytest.raises(BadValue, match='1 of 1 stimuli .* none.wav .missing.'):
+    with pytest.raises(BadValue, match='1 of 1 stimuli cannot be shown: .*none.wav .missing.'):
         dnn.compute_activation(str(tmp_path / 'none.wav'), 'fc3')
     with pytest.raises(BadValue, match="not at stimuli of type 'audio'"):
         AlexNet(pretrained=False).compute_activation(sounds, 'fc3')
