@@ -29,6 +29,7 @@ class Answer(nn.Module):
         self._calls: dict[str, int] = {}
         self._n = 0
         self._stops = True
+        self._room: torch.Tensor | None = None
         self.handles = [dnn.layer2module(layer).register_forward_hook(self._keep(layer)) for layer in target.layers]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -53,8 +54,16 @@ class Answer(nn.Module):
             self._stops = True
 
     def _own(self, inputs: torch.Tensor) -> torch.Tensor:
-        """A copy in the type of the network, whose first step may write into it."""
-        return as_model(self.model, inputs).clone()
+        """A copy in the type of the network, whose first step may write into it; in memory that is used again."""
+        inputs = as_model(self.model, inputs)
+        if inputs.requires_grad:
+            return inputs.clone()
+        room = self._room
+        if room is None or len(room) < len(inputs) or (room.shape[1:], room.dtype, room.device) != \
+                (inputs.shape[1:], inputs.dtype, inputs.device):
+            with torch.inference_mode(False):
+                room = self._room = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
+        return room[:len(inputs)].copy_(inputs)
 
     def _keep(self, layer: str) -> Callable:
         call = split_call(layer)[1]

@@ -120,15 +120,18 @@ class Windows:
                                 for start, length in zip(starts, size, strict=True))
         self.batch = whole.repeat(batch_size, *[1] * (whole.ndim - 1))
         self.between = (slice(None),) * (whole.ndim - 3)
+        self.covered: tuple | None = None                        # where the windows of the last call are
 
     def __call__(self, numbers: range) -> torch.Tensor:
         """The pictures with windows of these numbers, from 0; valid until the next call."""
+        if self.covered is not None:
+            self.batch[self.covered] = self.whole.expand_as(self.batch)[self.covered]
         batch = self.batch[:len(numbers)]
-        batch.copy_(self.whole.expand_as(batch))                 # whole again, also if the network wrote into it
         chosen = torch.arange(numbers.start, numbers.stop, device=batch.device)
         rows, cols = self.rows[chosen // len(self.cols)], self.cols[chosen % len(self.cols)]
         each = torch.arange(len(batch), device=batch.device)
-        batch[(each[:, None, None], *self.between, rows[:, :, None], cols[:, None, :])] = self.fill
+        self.covered = each[:, None, None], *self.between, rows[:, :, None], cols[:, None, :]
+        batch[self.covered] = self.fill
         return batch
 
 
