@@ -116,7 +116,7 @@ VIEW = 'dnn_view -net Resnet10 -weights w.pth -out out'
 @pytest.mark.parametrize('line, sentence', [
     (TOP, 'give either a network (-net AlexNet) or stored activations'),
     (TOP + ' -net Resnet10 -weights w.pth -act x.act.h5', 'give either a network'),
-    (TOP + ' -act x.act.h5 -cuda', 'go with -net; stored activations need none'),
+    (TOP + ' -act x.act.h5 -cuda', 'go with -net, not with stored activations'),
     (TOP + ' -net Resnet10 -weights w.pth', 'give layers (-layer conv5) or a mask file'),
     (TOP + ' -act x.act.h5 -chn 3', '-chn needs -layer'),
     (TOP + ' -act x.act.h5 -layer conv1 -chn 3', 'out of range; they count from 1 to 2'),
