@@ -9,10 +9,9 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from dnnbrain._checks import BadValue
+from dnnbrain.activation.mask import as_mask
 from dnnbrain.networks.extract import Careful
-from dnnbrain.networks.layers import split_call
-from dnnbrain.networks.recording import as_maps, channels_first
+from dnnbrain.networks.recording import recording
 from dnnbrain.networks.state import as_model, pick_device, visiting
 
 
@@ -22,36 +21,22 @@ class Answer(nn.Module):
     Captum and autograd take it as they take any module. Make it with `answering`, which removes its hooks.
     """
 
-    def __init__(self, dnn, target):
+    def __init__(self, model: nn.Module, name: str, target, look: Callable, held: dict[str, torch.Tensor]):
         super().__init__()
-        self.model, self.target, self._name = dnn.model, target, dnn.name
-        self._held: dict[str, torch.Tensor] = {}
-        self._calls: dict[str, int] = {}
-        self._n = 0
-        self._stops = True
+        self.model, self.name, self.target = model, name, target
+        self._look, self._held = look, held
         self._room: torch.Tensor | None = None
-        self.handles = [dnn.layer2module(layer).register_forward_hook(self._keep(layer)) for layer in target.layers]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        self._held, self._calls, self._n = {}, {}, len(inputs)
-        try:
-            self.model(self._own(inputs))
-        except _Enough:
-            pass
-        for layer in self.target.layers:
-            if layer not in self._held:
-                raise BadValue(f'layer {layer!r} is used {self._calls.get(layer, 0)} times in a forward pass of '
-                               f'{self._name}' + ('' if split_call(layer)[1] == 1 else '; ask for an earlier call'))
-        held, self._held = self._held, {}
-        return self.target(held)
+        self._held.clear()
+        self._look(self._own(inputs))
+        found = self.target(self._held)
+        self._held.clear()
+        return found
 
     def whole(self, inputs: torch.Tensor):
         """What the network itself puts out."""
-        self._stops = False
-        try:
-            return self.model(self._own(inputs))
-        finally:
-            self._stops = True
+        return self.model(self._own(inputs))
 
     def _own(self, inputs: torch.Tensor) -> torch.Tensor:
         """A copy in the type of the network, whose first step may write into it; in memory that is used again."""
@@ -65,26 +50,6 @@ class Answer(nn.Module):
                 room = self._room = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
         return room[:len(inputs)].copy_(inputs)
 
-    def _keep(self, layer: str) -> Callable:
-        call = split_call(layer)[1]
-
-        def hook(module, args, output):
-            if not self._stops:
-                return
-            self._calls[layer] = self._calls.get(layer, 0) + 1
-            if self._calls[layer] != call:
-                return
-            maps = as_maps(channels_first(self.model, module, output), layer, self._n)
-            last = len(self._held) + 1 == len(self.target.layers)
-            self._held[layer] = maps if last else maps.clone()       # what comes next may write in place
-            if last:
-                raise _Enough
-        return hook
-
-
-class _Enough(Exception):
-    """Every layer of the target has answered."""
-
 
 @contextmanager
 def answering(dnn, target, device=None) -> Iterator[Answer]:
@@ -94,21 +59,19 @@ def answering(dnn, target, device=None) -> Iterator[Answer]:
     also after an error.
     """
     device = pick_device(dnn._network(), device)
-    for layer in target.layers:
-        dnn.layer2path(layer)
     learning = [p for p in dnn.model.parameters() if p.requires_grad]
-    handles = []
+    held: dict[str, torch.Tensor] = {}
+
+    def hold(layer: str, maps: torch.Tensor) -> None:
+        held[layer] = maps if len(held) + 1 == len(target.layers) else maps.clone()      # the next may write in place
+
     try:
-        with visiting(dnn.model, device):
+        with visiting(dnn.model, device), recording(dnn, as_mask(target.layers), None, hold) as look:
             dnn.model.eval()
             for parameter in learning:
                 parameter.requires_grad_(False)
-            answer = Answer(dnn, target)
-            handles = answer.handles
-            yield answer
+            yield Answer(dnn.model, dnn.name, target, look, held)
     finally:
-        for handle in handles:
-            handle.remove()
         for parameter in learning:
             parameter.requires_grad_(True)
 

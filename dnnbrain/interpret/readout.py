@@ -66,11 +66,7 @@ def linear_parts(model, voxels=None, basis=None, train=None) -> dict[str, Linear
         added = torch.as_tensor(np.asarray(shared), dtype=torch.float32)
         return parts | {first: replace(parts[first], intercept=parts[first].intercept + added)}
     if isinstance(model, EstimatorModel):
-        coef, intercept = model._linear()
-        filled = np.full((len(coef), model.n_target), np.nan), np.full(model.n_target, np.nan)
-        filled[0][:, model.columns], filled[1][model.columns] = coef, intercept
-        model = LayerModel(model.layer, filled[1], coef=filled[0], mean=model.mean, scale=model.scale,
-                           iter_axis=model.iter_axis, iteration=model.iteration)
+        model = model.to_layer_model()
     if not isinstance(model, LayerModel):
         raise BadType('model must be a fitted model of a layer (result[layer]["model"][0, 0]) or the name of its .h5, '
                       f'not {type(model).__name__}')

@@ -15,14 +15,9 @@ import torch
 from dnnbrain._checks import BadType, BadValue, choice, integers, listing, positions
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
-from dnnbrain.networks.recording import _pooled, picked
+from dnnbrain.networks.recording import POOL, picked, pooled
 
-METRICS = {
-    'mean': lambda maps: maps.mean(2),
-    'max': lambda maps: maps.amax(2),
-    'L1': lambda maps: maps.abs().sum(2),
-    'L2': lambda maps: torch.linalg.vector_norm(maps, dim=2),          # its gradient is 0 where all are, not NaN
-}
+METRICS = {name: POOL[name] for name in ('mean', 'max', 'L1', 'L2')}
 
 
 class ChannelTarget:
@@ -60,9 +55,7 @@ class ChannelTarget:
 
     def __call__(self, answers: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Numbers (n, n_target) from what layers put out, {layer: (n, n_chn, n_row, n_col)}."""
-        maps = answers[self.layer]
-        rows = positions(self.channels, maps.shape[1], f'channel of layer {self.layer!r}')
-        maps = maps[:, torch.as_tensor(rows, device=maps.device)]
+        maps = self.maps(answers)
         if self.unit is None:
             return METRICS[self.metric](maps.flatten(2))
         if len(self.unit) != maps.ndim - 2:
@@ -70,6 +63,12 @@ class ChannelTarget:
         place = tuple(int(positions(number, n, f'{word} of unit')[0]) for number, n, word in
                       zip(self.unit, maps.shape[2:], ('frame', 'row', 'column')[-len(self.unit):], strict=True))
         return maps[(slice(None), slice(None), *place)]
+
+    def maps(self, answers: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The whole maps of the channels, (n, n_target, n_row, n_col)."""
+        maps = answers[self.layer]
+        rows = positions(self.channels, maps.shape[1], f'channel of layer {self.layer!r}')
+        return maps[:, torch.as_tensor(rows, device=maps.device)]
 
 
 class ModelTarget:
@@ -119,4 +118,4 @@ class ModelTarget:
         if self.dmask is not None:
             maps = picked(maps, {axis: torch.as_tensor(np.asarray(index), device=maps.device)
                                  for axis, index in self.dmask.indices(layer, tuple(maps.shape)).items()})
-        return maps if self.pool_method is None else _pooled(maps, self.pool_method)
+        return maps if self.pool_method is None else pooled(maps, self.pool_method)

@@ -15,6 +15,7 @@ from torchvision import transforms
 
 from dnnbrain._checks import BadValue
 from dnnbrain.stimuli.clips import ClipTransform
+from dnnbrain.stimuli.files import file_table
 from dnnbrain.stimuli.images import as_rgb
 from dnnbrain.stimuli.loaders import picture_set
 
@@ -112,20 +113,13 @@ def stimulus_inputs(dnn, stimulus) -> torch.Tensor:
     """
     transform = dnn.test_transform
     if not hasattr(transform, 'stimulus_set'):
-        seen = (transform or transforms.ToTensor())(as_rgb(stimulus))
-        return seen[None]
-    if isinstance(stimulus, str | os.PathLike):
-        if isinstance(transform, ClipTransform) and _is_picture(stimulus):
-            view = View(dnn)
-            return view.inputs(view.picture(stimulus)[None])
-        from dnnbrain.stimuli.files import file_table
-        kind = 'video_clip' if isinstance(transform, ClipTransform) else 'audio'
-        return picture_set(file_table(kind, stimulus), transform)[:][0]
+        return (transform or transforms.ToTensor())(as_rgb(stimulus))[None]
+    clips = isinstance(transform, ClipTransform)
+    if isinstance(stimulus, str | os.PathLike) and not (clips and _is_picture(stimulus)):
+        return picture_set(file_table('video_clip' if clips else 'audio', stimulus), transform)[:][0]
     if getattr(stimulus, 'ndim', 0) == 4:
-        batch = stimulus[None] if isinstance(transform, ClipTransform) else stimulus
-        return picture_set(np.asarray(batch), transform)[:][0]
-    view = View(dnn)
-    return view.inputs(view.picture(stimulus)[None])
+        return picture_set(np.asarray(stimulus[None] if clips else stimulus), transform)[:][0]
+    return View(dnn).taken(stimulus)[None]               # a still clip
 
 
 def _is_picture(path) -> bool:

@@ -72,11 +72,16 @@ class EstimatorModel:
         BadValue
             The estimator is not linear: it would have to be pickled.
         """
+        self.to_layer_model().save(fname)
+
+    def to_layer_model(self) -> LayerModel:
+        """The weights of a linear regressor, NaN for targets that it was not fitted on; refused as by `save`."""
         coef, intercept = self._linear()
         filled = np.full((len(coef), self.n_target), np.nan), np.full(self.n_target, np.nan)
         filled[0][:, self.columns], filled[1][self.columns] = coef, intercept
-        LayerModel(self.layer, filled[1], coef=filled[0], mean=self.mean, scale=self.scale, stim_ids=self.stim_ids,
-                   iter_axis=self.iter_axis, iteration=self.iteration, settings=self.settings).save(fname)
+        return LayerModel(self.layer, filled[1], coef=filled[0], mean=self.mean, scale=self.scale,
+                          stim_ids=self.stim_ids, iter_axis=self.iter_axis, iteration=self.iteration,
+                          settings=self.settings)
 
     def _linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (n_unit, n_column) and intercepts, through principal components and scaling."""

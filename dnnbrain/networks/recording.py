@@ -36,6 +36,8 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
         call = split_call(layer)[1]
 
         def hook(module, args, output):
+            if not n_shown[0]:                               # the network runs for somebody else
+                return
             calls[layer] = calls.get(layer, 0) + 1
             if calls[layer] != call:
                 return
@@ -44,7 +46,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
             activ = picked(activ, picks[layer])
-            put(layer, activ if pool_method is None else _pooled(activ, pool_method))
+            put(layer, activ if pool_method is None else pooled(activ, pool_method))
             answered.add(layer)
             if len(answered) == len(dmask.layers):
                 raise _Enough
@@ -58,6 +60,8 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
             dnn.model(as_model(dnn.model, pixels))
         except _Enough:
             return
+        finally:
+            n_shown[0] = 0
         layer = next(layer for layer in dmask.layers if layer not in answered)
         raise BadValue(f'layer {layer!r} is used {calls.get(layer, 0)} times in a forward pass of {dnn.name}'
                        + ('' if split_call(layer)[1] == 1 else '; ask for an earlier call'))
@@ -111,8 +115,8 @@ def picked(activ: torch.Tensor, picks: dict[int, torch.Tensor]) -> torch.Tensor:
     return activ
 
 
-def _pooled(activ: torch.Tensor, pool_method: str) -> torch.Tensor:
-    return _POOL[pool_method](activ.float().flatten(2))[(..., *(None,) * (activ.ndim - 2))]
+def pooled(activ: torch.Tensor, pool_method: str) -> torch.Tensor:
+    return POOL[pool_method](activ.float().flatten(2))[(..., *(None,) * (activ.ndim - 2))]
 
 
 TOKENS = {
@@ -121,7 +125,7 @@ TOKENS = {
     'mean': lambda tokens: tokens.mean(2, keepdim=True),
     'patch': lambda tokens: tokens[:, :, 1:],
 }
-_POOL = {
+POOL = {
     'max': lambda maps: maps.amax(2),
     'mean': lambda maps: maps.mean(2),
     'median': lambda maps: _median(maps),

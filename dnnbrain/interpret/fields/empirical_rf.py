@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from dnnbrain._checks import BadType, BadValue, has_suffix, positions, positive_number, writable_file
+from dnnbrain._checks import BadType, BadValue, has_suffix, positive_number, writable_file
 from dnnbrain._progress import progress
 from dnnbrain.interpret.answer import Answer, answering
 from dnnbrain.interpret.fields.occlusion import OccluderDiscrepancyMapping
@@ -177,16 +177,14 @@ class PeakUnits:
     """The unit of each channel that answers most to a picture, in the place of the numbers of a target."""
 
     def __init__(self, target: ChannelTarget):
-        self.layers, self.names, self.channels = target.layers, target.names, target.channels
+        self.layers, self.names, self._target = target.layers, target.names, target
         self.places: tuple[torch.Tensor, ...] | None = None
 
     def __call__(self, answers) -> torch.Tensor:
         """Numbers (n, n_chn); whole maps before it is known which units are meant."""
-        layer = self.layers[0]
-        rows = positions(self.channels, answers[layer].shape[1], f'channel of layer {layer!r}')
-        maps = answers[layer][:, torch.as_tensor(rows, device=answers[layer].device)]
-        return maps if self.places is None else maps[(slice(None), torch.arange(len(rows), device=maps.device),
-                                                            *self.places)]
+        maps = self._target.maps(answers)
+        return maps if self.places is None else maps[(slice(None), torch.arange(maps.shape[1], device=maps.device),
+                                                      *self.places)]
 
     def find(self, answer: Answer, inputs: torch.Tensor) -> np.ndarray:
         """(row, column) of the units that answer most to one picture, from 0; they are meant from now on."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dnnbrain._checks import BadValue, choice, positions, positive_number
+from dnnbrain._checks import BadValue, choice, positive_number
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import Answer, answering
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
@@ -97,14 +97,11 @@ class ChannelMaps:
     """Maps of channels, in the place of the numbers of a target."""
 
     def __init__(self, target: ChannelTarget):
-        self.layers, self.names, self.channels = target.layers, target.names, target.channels
+        self.layers, self.names, self._target = target.layers, target.names, target
 
     def __call__(self, answers) -> list[torch.Tensor]:
         """[(n, n_chn, n_row, n_col)]"""
-        layer = self.layers[0]
-        maps = answers[layer]
-        rows = positions(self.channels, maps.shape[1], f'channel of layer {layer!r}')
-        maps = _placed(maps[:, torch.as_tensor(rows, device=maps.device)], layer)
+        maps = _placed(self._target.maps(answers), self._target.layer)
         return [maps.mean(2) if maps.ndim == 5 else maps]
 
 

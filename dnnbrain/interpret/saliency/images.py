@@ -112,8 +112,7 @@ class SaliencyImage(Algorithm):
                     smooth['batch_size'] = self._at_once(target, smooth['batch_size'])
                 found = look(inputs) if smooth is None else mean_over_noise(look, inputs, **smooth)
         found = (found[:, 0] if one else found).float().cpu().numpy()
-        several = np.ndim(self.channel) > 0 if self._given is None else len(target.names) > 1
-        return found if several else found[0]
+        return found[0] if self.single else found
 
     @staticmethod
     def _at_once(target, batch_size: int = BATCH_SIZE) -> int:

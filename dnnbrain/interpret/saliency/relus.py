@@ -59,7 +59,7 @@ def guide(numbers: torch.Tensor, answer, inputs: torch.Tensor) -> None:
     for step in _steps(numbers):
         name = step.name()
         if any(closed in name for closed in CLOSED):
-            raise BadValue(f'a part of {answer._name} is compiled or recomputed ({name}), so that its ReLUs cannot be '
+            raise BadValue(f'a part of {answer.name} is compiled or recomputed ({name}), so that its ReLUs cannot be '
                            'reached; use the plain network, or vanilla or integrated gradients')
         if _rectifies(step):
             found.append(step)
@@ -67,10 +67,10 @@ def guide(numbers: torch.Tensor, answer, inputs: torch.Tensor) -> None:
             others.add(OTHERS[name])
     if not found and (others or not _has_relu(answer, inputs)):
         which = f'its nonlinearities on the way are {listing(sorted(others))}' if others else 'nothing in it rectifies'
-        raise BadValue(f'guided backpropagation needs ReLUs, and {answer._name} has none here ({which}); use vanilla '
+        raise BadValue(f'guided backpropagation needs ReLUs, and {answer.name} has none here ({which}); use vanilla '
                        'or integrated gradients, smoothed or not')
     if others:
-        _warn(answer._name, listing(sorted(others)))
+        _warn(answer.name, listing(sorted(others)))
     for step in found:
         step.register_prehook(lambda gradients: tuple(None if one is None else one.clamp(min=0) for one in gradients))
 
