@@ -123,30 +123,6 @@ def together(*decorators):
     return decorate
 
 
-network_options = together(
-    option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
-    option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
-    option('-seed', type=SEED, help='Seed of everything random.'),
-)
-random_option = option('-random', is_flag=True, help='Random weights (with -seed): what architecture alone gives.')
-device_options = together(
-    option('-device', metavar='NAME', help="Where to compute, such as cpu or cuda:0. The CPU by default."),
-    option('-worker', type=click.IntRange(min=0), metavar='N', help='Workers that decode pictures.'),
-)
-
-
-def open_network(net: str, weights: str | None, seed: int | None, random: bool = False):
-    """The network the options ask for: trained by the user, random, or published."""
-    from dnnbrain._checks import BadValue
-    from dnnbrain.networks.registry import network_class
-    network = network_class(net)
-    if weights is not None and random:
-        raise BadValue('-weights and -random contradict each other; leave one of them out')
-    if weights is not None:
-        return network.load(weights)
-    return network(pretrained=False, rng=seed) if random else network(pretrained=True)      # never random unasked
-
-
 def _set_up_logging(verbose: int, quiet: bool) -> None:
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(format='%(message)s', level=level)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dnnbrain.cli._common import network_options, open_network, option, random_option, together
+from dnnbrain.cli._common import option, together
+from dnnbrain.cli._network import device_option, network_options, open_on_device, random_option
 from dnnbrain.cli._target import target_options
 
 LABELS = {'rf_sw': 'lost where covered', 'rf_us': 'activation'}
@@ -18,7 +19,7 @@ picture_options = together(
     option('-stim', required=True, metavar='FILE', help='The pictures (.stim.csv).'),
 )
 end_options = together(
-    option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
+    device_option,
     option('-out', required=True, metavar='FOLDER', help='Where pictures of maps and their numbers (.npy) go.'),
 )
 
@@ -42,16 +43,14 @@ def write_maps(kind: str, target, make: Callable, net, weights, seed, random, st
     from dnnbrain.interpret.target import ChannelTarget
     from dnnbrain.interpret.view import View
     from dnnbrain.io.atomic import atomic
-    from dnnbrain.networks.state import pick_device
     from dnnbrain.stimuli.loaders import picture_set
     from dnnbrain.stimuli.stimulus import Stimulus
     from dnnbrain.viz.map_over_picture import map_over_picture
     layers = '' if isinstance(target, ChannelTarget) else '+'.join(target.layers)
     names, stimuli = [f'{layers} {name}'.strip() for name in target.names], Stimulus()
     stimuli.load(stim)
-    pictures, files = picture_set(stimuli), _file_names(stimuli)
-    dnn = open_network(net, weights, seed, random)
-    dnn.model.to(pick_device(dnn.model, device))
+    pictures, files = picture_set(stimuli), file_names(stimuli)
+    dnn = open_on_device(target.layers, net, weights, seed, random, device)
     look, view = make(dnn), View(dnn)
     for file, row in progress(files.items(), kind, unit='img'):
         picture = pictures.picture(row)
@@ -64,7 +63,7 @@ def write_maps(kind: str, target, make: Callable, net, weights, seed, random, st
                 map_over_picture(pixels, values, name, LABELS[kind]).savefig(part, dpi=120)
 
 
-def _file_names(stimuli) -> dict[str, int]:
+def file_names(stimuli) -> dict[str, int]:
     """File name -> row of the first stimulus that it is of; a picture shown several times is mapped once."""
     from dnnbrain._checks import BadValue
     found, ids = {}, [str(one) for one in stimuli.get('stimID')]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import click
-
 from dnnbrain.cli._common import option, together
+from dnnbrain.cli._network import POOLINGS
 
-target_options = together(
-    option('-layer', metavar='NAME', help='Layer of the target, by name (conv5) or module path.'),
-    option('-chn', multiple=True, type=int, metavar='N ...', help='Its channels, from 1.'),
-    option('-unit', multiple=True, type=int, metavar='N ...',
-           help='Row and column from 1: this unit, not the mean of the channel.'),
+_model = (
     option('-model', metavar='FILE', help='A fitted encoding model with weights (.h5), in place of -layer and -chn.'),
     option('-voxel', multiple=True, type=int, metavar='N ...', help='Voxels of -model, from 1.'),
     option('-mean', is_flag=True, help='The mean of these voxels; of all without -voxel.'),
     option('-act', metavar='FILE',
            help='Activations (.act.h5) that -model was fitted on; ridge models of db_encode need them.'),
+)
+_pool = option('-pool', type=POOLINGS, help='How activations were pooled for -model.')
+model_options = together(*_model, _pool)            # where -dmask means something of its own
+target_options = together(
+    option('-layer', metavar='NAME', help='Layer of the target, by name (conv5) or module path.'),
+    option('-chn', multiple=True, type=int, metavar='N ...', help='Its channels, from 1.'),
+    option('-unit', multiple=True, type=int, metavar='N ...',
+           help='Row and column from 1: this unit, not the mean of the channel.'),
+    *_model,
     option('-dmask', metavar='FILE', help='Units that -model was fitted on (.dmask.csv), if not whole layers.'),
-    option('-pool', type=click.Choice(['max', 'mean', 'median', 'L1', 'L2']),
-           help='How activations were pooled for -model.'),
+    _pool,
 )
 
 
-def make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act=None):
-    """The target that `target_options` ask for.
+def make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act=None, metric='mean'):
+    """The target that `target_options` ask for; `metric` is what is made of the map of a channel.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act=None):
             raise BadValue('give a layer and its channels (-layer conv5 -chn 1 2), or a fitted model and voxels '
                            '(-model FILE.h5 -voxel 1)')
         from dnnbrain.interpret.target import ChannelTarget
-        return ChannelTarget(layer, list(chn), unit or None)
+        return ChannelTarget(layer, list(chn), unit or None, metric)
     if layer is not None or chn or unit:
         raise BadValue('-model knows its layer; leave out -layer, -chn and -unit')
     if not voxel and not mean:

@@ -2,21 +2,20 @@
 
 import click
 
-from dnnbrain.cli._common import SEED, command, device_options, open_network, option, together
-
-POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
+from dnnbrain.cli._common import SEED, command, option, together
+from dnnbrain.cli._network import POOLINGS, check_weights, device_options, open_network, random_option, weights_option
 
 what_options = together(
     option('-net', metavar='NAME', help='A network, such as AlexNet, Vgg16, Resnet50. Needed, but for -merge.'),
-    option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
+    weights_option,
     option('-seed', type=SEED, help='Seed of random weights, and of -reduce srp.'),
-    option('-random', is_flag=True, help='Random weights (with -seed): what architecture alone gives.'),
+    random_option,
     option('-layer', multiple=True, metavar='NAME ...', help='Layers, by name (conv5) or module path (features.10).'),
     option('-chn', multiple=True, type=int, metavar='N ...',
            help='Channels from 1: of one layer, or one for each of several layers.'),
     option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.'),
     option('-stim', metavar='FILE', help='The stimuli (.stim.csv). Needed, but for -merge.'),
-    option('-pool', type=click.Choice(POOLINGS), help='Pool each map to one number.'),
+    option('-pool', type=POOLINGS, help='Pool each map to one number.'),
     option('-tokens', type=click.Choice(['all', 'cls', 'mean', 'patch']), default='all', show_default=True,
            help='Of layers that put out tokens.'),
     option('-dtype', type=click.Choice(['float32', 'float16', 'bfloat16']), default='float32', show_default=True,
@@ -62,8 +61,7 @@ def main(net, weights, seed, random, layer, chn, dmask, stim, pool, tokens, dtyp
         raise BadValue('-virtual goes with -merge, and -overwrite with -resume')
     if net is None or stim is None:
         raise BadValue('give a network (-net AlexNet) and stimuli (-stim pictures.stim.csv)')
-    if weights is not None and random:
-        raise BadValue('-weights and -random contradict each other; leave one of them out')
+    check_weights(weights, random)
     writable_file(has_suffix(out, ['.act.h5'], '-out'), '-out')
     if not layer and not dmask:
         raise BadValue('give layers (-layer conv5) or a mask file (-dmask units.dmask.csv)')

@@ -2,7 +2,8 @@
 
 import click
 
-from dnnbrain.cli._common import Positive, command, device_options, network_options, open_network, option
+from dnnbrain.cli._common import Positive, command, option
+from dnnbrain.cli._network import device_options, network_options, open_network
 
 
 @command('dnn_finetune', 'dnn_finetune -net AlexNet -layer conv5 -stim pictures.stim.csv -dmask conv5.dmask.csv '

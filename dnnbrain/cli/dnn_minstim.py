@@ -2,9 +2,10 @@
 
 import click
 
-from dnnbrain.cli._common import command, open_network, option
+from dnnbrain.cli._common import command, option
 from dnnbrain.cli._minimal import found_for_each, names_of, write_picture, write_tables
-from dnnbrain.cli._rf import _file_names, picture_options
+from dnnbrain.cli._network import device_option, open_on_device
+from dnnbrain.cli._rf import file_names, picture_options
 from dnnbrain.cli._target import make_target
 
 
@@ -21,7 +22,7 @@ from dnnbrain.cli._target import make_target
         help='Where to stop: the most activation, or the elbow of a fitted curve.')
 @option('-share', type=click.FloatRange(0, 1, min_open=True), metavar='S',
         help='Keep at least this share of the activation of the whole picture; with max, the fewest parts that do.')
-@option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
+@device_option
 @option('-out', required=True, metavar='FOLDER', help='Where mi_LAYER_chnN_PICTURE and mi_LAYER_chnN.csv go.')
 def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, param,
          metric, criterion, share, device, out):
@@ -33,22 +34,16 @@ def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, 
     from dnnbrain._checks import BadValue, creatable_folder
     creatable_folder(out, '-out')
     settings = _settings(meth, param)
-    target = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act)
+    target = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act, metric)
     from dnnbrain.stimuli.loaders import picture_set
     from dnnbrain.stimuli.stimulus import Stimulus
     stimuli = Stimulus()
     stimuli.load(stim)
-    pictures, files = picture_set(stimuli), _file_names(stimuli)
+    pictures, files = picture_set(stimuli), file_names(stimuli)
 
     from dnnbrain._progress import progress
-    from dnnbrain.interpret.target import ChannelTarget
-    from dnnbrain.networks.state import pick_device
-    target = ChannelTarget(layer, list(chn), unit or None, metric) if model is None else target
     names = names_of(target)
-    dnn, rows = open_network(net, weights, seed, random), {name: [] for name in names}
-    for part in target.layers:
-        dnn.layer2path(part)
-    dnn.model.to(pick_device(dnn.model, device))         # once, and not for each picture
+    dnn, rows = open_on_device(target.layers, net, weights, seed, random, device), {name: [] for name in names}
     minimal = _make(dnn, target, meth, criterion, share)
     minimal.activation_of(pictures.picture(0))           # what is wrong with the target is said here
     if meth in ('pca', 'ica'):

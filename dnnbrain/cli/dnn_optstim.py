@@ -2,11 +2,13 @@
 
 import click
 
-from dnnbrain.cli._common import SEED, Positive, command, open_network, option, random_option, together
+from dnnbrain.cli._common import SEED, Positive, command, option, together
+from dnnbrain.cli._network import device_option, net_option, open_network, random_option, weights_option
+from dnnbrain.cli._target import make_target, model_options
 
 what_options = together(
-    option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.'),
-    option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.'),
+    net_option,
+    weights_option,
     random_option,
     option('-prior', metavar='FILE', help='Pictures to start from (.stim.csv), each for every target; noise without.'),
     option('-layer', multiple=True, metavar='NAME ...', help='Layers, by name (conv5) or module path (features.10).'),
@@ -16,12 +18,7 @@ what_options = together(
                                           'with -model the units that it was fitted on.'),
     option('-unit', multiple=True, type=int, metavar='N ...',
            help='Row and column from 1: this unit of each channel, not the whole map.'),
-    option('-model', metavar='FILE', help='A fitted encoding model with weights (.h5), instead of layers.'),
-    option('-voxel', multiple=True, type=int, metavar='N ...', help='Voxels of -model, from 1.'),
-    option('-mean', is_flag=True, help='One picture for the mean of these voxels; of all without -voxel.'),
-    option('-act', metavar='FILE', help='Activations (.act.h5) that -model was fitted on; ridge models need them.'),
-    option('-pool', type=click.Choice(['max', 'mean', 'median', 'L1', 'L2']),
-           help='How activations were pooled for -model.'),
+    model_options,
 )
 how_options = together(
     option('-metric', type=click.Choice(['mean', 'max']), default='mean', show_default=True,
@@ -41,7 +38,7 @@ how_options = together(
     option('-jitter', type=click.FloatRange(min=0), metavar='PIXELS', help='How far pictures move before each step.'),
     option('-step', type=click.IntRange(min=1), metavar='N', help='Keep the pictures of every N-th step too.'),
     option('-seed', type=SEED, default=0, show_default=True, help='Seed of noise and movements.'),
-    option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.'),
+    device_option,
 )
 
 
@@ -84,7 +81,6 @@ def _targets(layer, channel, dmask, unit, model, voxel, mean, act, pool, metric)
     """A target for each layer, or one for the voxels of a model."""
     from dnnbrain._checks import BadValue
     if model is not None:
-        from dnnbrain.cli._target import make_target
         return [make_target(layer or None, channel, unit, model, voxel, mean, dmask, pool, act)]
     if voxel or mean or act or pool:
         raise BadValue('-voxel, -mean, -act and -pool go with -model, a fitted encoding model (.h5)')

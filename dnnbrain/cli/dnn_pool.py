@@ -1,14 +1,13 @@
 """dnn_pool: each map of stored activations as one number."""
 
-import click
-
 from dnnbrain.cli._common import command, option
+from dnnbrain.cli._network import POOLINGS
 from dnnbrain.cli._selection import selected, selection_options
 
 
 @command('dnn_pool', 'dnn_pool -act pictures.act.h5 -layer conv5 -meth max -out pooled.act.h5')
 @selection_options
-@option('-meth', required=True, type=click.Choice(['max', 'mean', 'median', 'L1', 'L2']),
+@option('-meth', required=True, type=POOLINGS,
         help='L1 is the sum of magnitudes, L2 the square root of the sum of squares.')
 @option('-out', required=True, metavar='FILE', help='Where the activations go (.act.h5).')
 def main(act, layer, chn, dmask, meth, out):

@@ -24,11 +24,8 @@ def main(layer, chn, unit, model, voxel, mean, act, dmask, pool, wsize, stride, 
     """Slide a window over pictures: what channels, or voxels of a fitted model, lose where it covers them."""
     from dnnbrain._checks import creatable_folder
     creatable_folder(given['out'], '-out')
-    target, color = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act), _fill(fill)
+    target, color = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act, metric), _fill(fill)
     from dnnbrain.interpret.fields.occlusion import OccluderDiscrepancyMapping
-    from dnnbrain.interpret.target import ChannelTarget
-    if model is None:
-        target = ChannelTarget(layer, list(chn), unit or None, metric)
 
     def make(dnn):
         engine = OccluderDiscrepancyMapping(dnn, window=wsize, stride=stride, fill=color, target=target)

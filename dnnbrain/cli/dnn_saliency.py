@@ -2,8 +2,10 @@
 
 import click
 
-from dnnbrain.cli._common import Positive, command, network_options, open_network, option, random_option, together
+from dnnbrain.cli._common import Positive, command, option, together
+from dnnbrain.cli._network import device_option, network_options, open_on_device, random_option
 from dnnbrain.cli._target import make_target, target_options
+from dnnbrain.cli._windows import can_show, show_option
 
 PAIRS = 6       # of a figure
 
@@ -22,7 +24,7 @@ drawing_options = together(
     option('-cmap', default='coolwarm', show_default=True, metavar='NAME', help='A colour map of matplotlib.'),
     option('-vmin', type=float, metavar='X', help='Value at the lower end of the colours.'),
     option('-vmax', type=float, metavar='X', help='Value at the upper end of the colours.'),
-    option('-show', is_flag=True, help='Open windows, where there is a display.'),
+    show_option,
 )
 
 
@@ -33,7 +35,7 @@ drawing_options = together(
 @option('-stim', required=True, metavar='FILE', help='The stimuli (.stim.csv).')
 @method_options
 @drawing_options
-@option('-device', metavar='NAME', help='Where to compute, such as cpu or cuda:0. The CPU by default.')
+@device_option
 @option('-out', metavar='FOLDER', help='Where figures go: NET_LAYER_fig1.jpg, ..., six pictures each.')
 def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, dmask, pool, stim, meth, steps,
          smooth, sigma, to_layer, mode, cmap, vmin, vmax, show, device, out):
@@ -44,8 +46,7 @@ def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, 
     from dnnbrain._progress import progress
     from dnnbrain.stimuli.stimulus import Stimulus
     from dnnbrain.viz.saliency import check_colors
-    if out is None and not show:
-        raise BadValue('give a folder for the figures (-out FOLDER), or -show to look at them')
+    show = can_show(show, out)
     if mode == 'RGB' and (to_layer or meth == 'gradcam'):
         raise BadValue('-mode RGB shows gradients of colours; with -to_layer or -meth gradcam leave it out')
     if steps is not None and meth != 'integrated':
@@ -53,13 +54,10 @@ def main(net, weights, seed, random, layer, chn, unit, model, voxel, mean, act, 
     check_colors(mode, cmap, vmin, vmax)
     if out is not None:
         creatable_folder(out, '-out')
-    show = show and _has_display(out)
     target, stimuli = make_target(layer, chn, unit, model, voxel, mean, dmask, pool, act), Stimulus()
     stimuli.load(stim)
-    dnn = open_network(net, weights, seed, random)
-    for one in (*target.layers, *([to_layer] if to_layer else [])):
-        dnn.layer2path(one)
-    _move(dnn, device)
+    layers = (*target.layers, *([to_layer] if to_layer else []))
+    dnn = open_on_device(layers, net, weights, seed, random, device)
     shown = progress(_stimuli(stimuli, dnn), 'saliency', total=len(stimuli), unit='img')
     smoothing = None if smooth is None else {'n_iter': smooth, 'sigma_multiplier': sigma, 'rng': seed or 0}
     method = _method(meth)(dnn, target=target, **({} if steps is None else {'n_step': steps}))
@@ -81,21 +79,13 @@ def _method(meth: str) -> type:
             'integrated': integrated.IntegratedGradientsImage, 'gradcam': gradcam.GradCAMImage}[meth]
 
 
-def _move(dnn, device) -> None:
-    """Once, and not for each picture."""
-    from dnnbrain.networks.state import pick_device
-    dnn.model.to(pick_device(dnn.model, device))
-
-
 def _stimuli(stimuli, dnn):
     """(stimID, stimulus) one after the other, as saliency methods take them; all are checked to be there."""
     from dnnbrain._checks import BadValue
     from dnnbrain.stimuli.checking import refuse_bad_files
-    from dnnbrain.stimuli.clips import ClipTransform
-    from dnnbrain.stimuli.loaders import picture_set
-    transform = dnn.test_transform
-    sees = ('image', 'video') if not hasattr(transform, 'stimulus_set') else \
-        ('image', 'video', 'video_clip') if isinstance(transform, ClipTransform) else ('audio',)
+    from dnnbrain.stimuli.loaders import kind_taken, picture_set
+    sees = {'image': ('image', 'video'), 'video_clip': ('image', 'video', 'video_clip'),
+            'audio': ('audio',)}[kind_taken(dnn.test_transform)]
     if stimuli.type not in sees:
         raise BadValue(f'{dnn.name} takes stimuli of type {" or ".join(sees)}, and -stim is of type {stimuli.type!r}')
     if len(stimuli) == 0:
@@ -118,17 +108,6 @@ def _pairs(method, stimuli, to_layer, smoothing):
         for k, wanted in enumerate(names):
             picture, one, note = drawable(method.dnn, stimulus, maps[k] if len(names) > 1 else maps)
             yield picture, one, f'{name} {note}'.rstrip() + f'\n{wanted}'
-
-
-def _has_display(out) -> bool:
-    from dnnbrain._checks import BadValue
-    from dnnbrain.viz.pictures import has_display
-    if has_display():
-        return True
-    if out is None:
-        raise BadValue('-show: there is no display to open a window on; give a folder for the figures (-out FOLDER)')
-    click.echo('-show: there is no display to open a window on; look at the files', err=True)
-    return False
 
 
 def _draw(pairs, fname, show: bool, colors: dict) -> None:

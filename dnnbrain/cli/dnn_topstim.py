@@ -2,15 +2,14 @@
 
 import click
 
-from dnnbrain.cli._common import SEED, command, device_options, open_network, option, random_option
-
-POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
+from dnnbrain.cli._common import SEED, command, option
+from dnnbrain.cli._network import POOLINGS, device_options, open_network, random_option, weights_option
 
 
 @command('dnn_topstim', 'dnn_topstim -net AlexNet -top 5 -stim pictures.stim.csv -layer conv5 -chn 3 7 -out top')
 @option('-net', metavar='NAME', help='A network, such as AlexNet. Or give -act.')
 @option('-act', metavar='FILE', help='Stored activations (.act.h5) in place of a network.')
-@option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
+@weights_option
 @random_option
 @option('-seed', type=SEED, help='Seed of random weights.')
 @option('-top', required=True, type=click.IntRange(min=1), metavar='K', help='How many stimuli.')
@@ -20,7 +19,7 @@ POOLINGS = ['max', 'mean', 'median', 'L1', 'L2']
         help='Channels from 1 (with -act counted in that file): of one layer, or one for each of several layers. '
              'All by default.')
 @option('-dmask', metavar='FILE', help='Layers and units (.dmask.csv) instead of -layer and -chn.')
-@option('-metric', type=click.Choice(POOLINGS), default='max', show_default=True,
+@option('-metric', type=POOLINGS, default='max', show_default=True,
         help='What is made of the map of a channel.')
 @option('-figure', type=click.IntRange(min=0), metavar='N', default=32, show_default=True,
         help='Draw the pictures of the first N channels of each layer.')

@@ -2,7 +2,8 @@
 
 import click
 
-from dnnbrain.cli._common import Positive, command, device_options, network_options, open_network, option
+from dnnbrain.cli._common import Positive, command, option
+from dnnbrain.cli._network import device_options, network_options, open_network
 
 
 @command('dnn_train', 'dnn_train -net AlexNet -stim train.stim.csv -val val.stim.csv -scenario fixed -out mine.pth')

@@ -1,13 +1,15 @@
 """dnn_view: the feature maps of channels for pictures."""
 
-from dnnbrain.cli._common import SEED, command, device_options, open_network, option, random_option
+from dnnbrain.cli._common import SEED, command, option
+from dnnbrain.cli._network import device_options, net_option, open_network, random_option, weights_option
+from dnnbrain.cli._windows import can_show, show_option
 
 PER_FIGURE = 6
 
 
 @command('dnn_view', 'dnn_view -net AlexNet -layer conv5 -chn 3 7 -stim pictures.stim.csv -out maps')
-@option('-net', required=True, metavar='NAME', help='A network, such as AlexNet, Resnet50, convnext_tiny.')
-@option('-weights', metavar='FILE', help='A trained network (.pth, .safetensors) instead of the published weights.')
+@net_option
+@weights_option
 @random_option
 @option('-seed', type=SEED, help='Seed of random weights.')
 @option('-layer', required=True, metavar='NAME', help='A layer, by name (conv5) or module path (features.10).')
@@ -17,15 +19,14 @@ PER_FIGURE = 6
 @option('-cmap', default='coolwarm', show_default=True, metavar='NAME', help='A colour map of matplotlib.')
 @option('-vmin', type=float, metavar='X', help='Value at the lower end of the map; by default of each channel.')
 @option('-vmax', type=float, metavar='X', help='Value at its upper end.')
-@option('-show', is_flag=True, help='Open windows, where there is a display.')
+@show_option
 @device_options
 @option('-out', metavar='FOLDER', help='Where the figures go: NET_LAYER_figN.jpg, six stimuli each.')
 def main(net, weights, random, seed, layer, chn, stim, kernel, cmap, vmin, vmax, show, device, worker, out):
     """Draw the maps of channels for pictures, a row per picture, or the kernels of a layer."""
     from dnnbrain._checks import BadValue, choice, creatable_folder, output_folder
     from dnnbrain.stimuli.stimulus import Stimulus
-    if out is None and not show:
-        raise BadValue('give a folder for the figures (-out maps), or -show')
+    show = can_show(show, out)
     if not kernel and (stim is None or not chn):
         raise BadValue('give channels (-chn 3 7) and stimuli (-stim pictures.stim.csv), or -kernel')
     if kernel and stim is not None:
@@ -41,9 +42,6 @@ def main(net, weights, random, seed, layer, chn, stim, kernel, cmap, vmin, vmax,
     import matplotlib
 
     from dnnbrain.viz.feature_maps import plot_feature_maps, plot_kernels, stimulus_pictures
-    from dnnbrain.viz.pictures import has_display
-    if out is None and not has_display():
-        raise BadValue('-show needs a display, and there is none here; give a folder for the figures (-out maps)')
     if vmin is not None and vmax is not None and vmin > vmax:
         raise BadValue(f'-vmin {vmin} is larger than -vmax {vmax}')
     choice('-cmap', cmap, list(matplotlib.colormaps))

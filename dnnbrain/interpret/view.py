@@ -14,10 +14,9 @@ from PIL import Image
 from torchvision import transforms
 
 from dnnbrain._checks import BadValue
-from dnnbrain.stimuli.clips import ClipTransform
 from dnnbrain.stimuli.files import file_table
 from dnnbrain.stimuli.images import as_rgb
-from dnnbrain.stimuli.loaders import picture_set
+from dnnbrain.stimuli.loaders import kind_taken, picture_set
 
 _COLORS = ((0, 0, 0), (255, 255, 255), (60, 120, 200))       # two tell shift and scale, the third proves them
 
@@ -50,11 +49,11 @@ class View:
         self._transform = dnn.test_transform or transforms.ToTensor()
         if dnn.img_size is None:
             raise BadValue(f'{dnn.name} has no img_size; set it to the (height, width) of its pictures')
-        if hasattr(self._transform, 'stimulus_set') and not isinstance(self._transform, ClipTransform):
+        if kind_taken(self._transform) == 'audio':
             raise BadValue(f'{dnn.name} hears sounds; this needs a network that sees pictures')
         self.size = tuple(dnn.img_size)
         self._resize = dnn.test_transform is None
-        self.n_frame = self._transform.n_frame if isinstance(self._transform, ClipTransform) else None
+        self.n_frame = self._transform.n_frame if kind_taken(self._transform) == 'video_clip' else None
         self.gain, self.shift = self._colors()
 
     def picture(self, image) -> torch.Tensor:
@@ -112,11 +111,12 @@ def stimulus_inputs(dnn, stimulus) -> torch.Tensor:
         (3, n_frame, h, w), uint8; for one of sounds a sound file or examples (n, 1, 96, 64).
     """
     transform = dnn.test_transform
-    if not hasattr(transform, 'stimulus_set'):
+    kind = kind_taken(transform)
+    if kind == 'image':
         return (transform or transforms.ToTensor())(as_rgb(stimulus))[None]
-    clips = isinstance(transform, ClipTransform)
+    clips = kind == 'video_clip'
     if isinstance(stimulus, str | os.PathLike) and not (clips and _is_picture(stimulus)):
-        return picture_set(file_table('video_clip' if clips else 'audio', stimulus), transform)[:][0]
+        return picture_set(file_table(kind, stimulus), transform)[:][0]
     if getattr(stimulus, 'ndim', 0) == 4:
         return picture_set(np.asarray(stimulus[None] if clips else stimulus), transform)[:][0]
     return View(dnn).taken(stimulus)[None]               # a still clip

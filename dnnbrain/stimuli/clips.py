@@ -33,6 +33,8 @@ class ClipTransform:
         networks of clips were trained.
     """
 
+    takes = 'video_clip'
+
     def __init__(self, frames: Callable | None = None, n_frame: int = N_FRAME, size: tuple[int, int] | None = None):
         if n_frame < 1:
             raise BadValue(f'n_frame must be at least 1, not {n_frame}')

@@ -55,6 +55,11 @@ def picture_set(stimuli, transform=None, labels=None) -> PictureSet:
     return ImageSet(stimuli.path, stimuli.get('stimID'), labels, transform)
 
 
+def kind_taken(transform) -> str:
+    """What a network with this transform is shown: 'image' (a frame of a film too), 'video_clip' or 'audio'."""
+    return getattr(transform, 'takes', 'image')
+
+
 def part_of(stimuli, rows):
     """Some stimuli of a table, an array or a Dataset, as the same kind of thing."""
     rows = np.asarray(rows)

@@ -71,6 +71,8 @@ class Sound:
 class SoundTransform:
     """Stands where pictures have a transform: the network hears examples (1, 96, 64) as they are."""
 
+    takes = 'audio'
+
     def __call__(self, example: torch.Tensor) -> torch.Tensor:
         return example
 

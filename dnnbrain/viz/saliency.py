@@ -98,9 +98,9 @@ def drawable(dnn, stimulus, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, s
         Of a clip 'frame 7', the one with the largest saliency.
     """
     from dnnbrain.interpret.view import View, stimulus_inputs
-    from dnnbrain.stimuli.clips import ClipTransform
+    from dnnbrain.stimuli.loaders import kind_taken
     inputs = stimulus_inputs(dnn, stimulus)
-    if hasattr(dnn.test_transform, 'stimulus_set') and not isinstance(dnn.test_transform, ClipTransform):
+    if kind_taken(dnn.test_transform) == 'audio':
         return _over_time(inputs.numpy())[0], _over_time(maps), ''
     view = View(dnn)
     colors = (3, *(1,) * (inputs.ndim - 2))

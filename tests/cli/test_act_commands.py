@@ -58,6 +58,11 @@ def test_pool(folder, run, method):
     assert loaded().meta['pool'] == method and loaded().layers == ['conv']
 
 
+def test_commands_pool_as_the_engine_does():
+    from dnnbrain.cli import _network
+    assert tuple(_network.POOLINGS.choices) == POOLINGS
+
+
 @pytest.mark.parametrize('meth', ['pca 3', 'pca 0.8', 'hist 4', 'psd 3', 'srp 3'])
 @pytest.mark.parametrize('axis', [None, 'chn', 'row_col'])
 def test_fe(folder, run, meth, axis):

@@ -72,7 +72,7 @@ ALL = '-layer features.0 -chn 3 -stim one.stim.csv -meth vanilla '
 
 @pytest.mark.parametrize('line, words', [
     (ALL, 'give a folder for the figures'),
-    (ALL + '-show', 'there is no display'),
+    (ALL + '-show', 'needs a display'),
     (ALL.replace('-chn 3', '') + '-out o', 'give a layer and its channels'),
     (ALL.replace('-chn 3', '-chn 0') + '-out o', 'count from 1'),
     (ALL + '-out o -cmap rainbowish', 'cmap'),

@@ -124,7 +124,7 @@ VIEW = 'dnn_view -net Resnet10 -weights w.pth -out out'
     ('dnn_topstim -top 9 -stim x.stim.csv -out out -act x.act.h5', 'the best 9 were asked for, but there are 7'),
     ('dnn_topstim -top 0 -stim x.stim.csv -out out -act x.act.h5', '0 is not in the range'),
     ('dnn_topstim -top 2 -stim x.stim.csv -out x.stim.csv -act x.act.h5', "-out 'x.stim.csv' is a file"),
-    ('dnn_view -net Resnet10 -layer conv1 -chn 1 -stim x.stim.csv', 'give a folder for the figures (-out maps)'),
+    ('dnn_view -net Resnet10 -layer conv1 -chn 1 -stim x.stim.csv', 'give a folder for the figures (-out FOLDER)'),
     (VIEW + ' -layer conv1', 'give channels (-chn 3 7) and stimuli'),
     (VIEW + ' -layer conv1 -kernel -stim x.stim.csv', 'leave -stim out'),
     (VIEW + ' -layer conv1 -kernel -vmin 2 -vmax 1', '-vmin 2.0 is larger than -vmax 1.0'),

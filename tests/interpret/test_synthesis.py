@@ -1,6 +1,5 @@
 """Pictures that drive channels, units and voxels: known optima, real pictures beaten, what is saved is what counts."""
 
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from dnnbrain.interpret.target import ModelTarget
 from dnnbrain.interpret.view import View
 from dnnbrain.mapping.models import LayerModel
 from dnnbrain.stimuli.clips import ClipTransform
+from dnnbrain.stimuli.sounds import SoundTransform
 
 CUT = transforms.Compose([transforms.Resize(20), transforms.CenterCrop(15), transforms.ToTensor(),
                           transforms.Normalize([.4, .5, .6], [.2, .25, .3])])
@@ -418,6 +418,6 @@ def test_runs_are_checked(tiny, given, match, tmp_path, monkeypatch):
 
 
 def test_networks_of_sounds_are_refused(tiny):
-    tiny.test_transform = SimpleNamespace(stimulus_set=None)
+    tiny.test_transform = SoundTransform()
     with pytest.raises(BadValue, match='hears sounds'):
         SynthesisImage(tiny, 'conv', 1).synthesize()

@@ -13,6 +13,7 @@ from dnnbrain.interpret.saliency.relus import guide
 from dnnbrain.interpret.saliency.smoothing import mean_over_noise
 from dnnbrain.interpret.view import stimulus_inputs
 from dnnbrain.networks.state import home_of
+from dnnbrain.stimuli.loaders import kind_taken
 
 BATCH_SIZE = 16
 _MAPS = 256              # of all numbers of a target, at a time
@@ -101,7 +102,7 @@ class SaliencyImage(Algorithm):
         if to_layer is not None:
             self.dnn.layer2path(to_layer)
         inputs = stimulus_inputs(self.dnn, image).float()
-        one = inputs.ndim == len(self.dnn.input_shape) + 1 and not self._hears()
+        one = inputs.ndim == len(self.dnn.input_shape) + 1 and kind_taken(self.dnn.test_transform) != 'audio'
         with answering(self.dnn, target, self.device) as answer, torch.inference_mode(False), torch.enable_grad():
             inputs = inputs.to(home_of(answer.model), copy=True)
             with self._doorway(answer, inputs, to_layer) as doorway:
@@ -118,11 +119,6 @@ class SaliencyImage(Algorithm):
     def _at_once(target, batch_size: int = BATCH_SIZE) -> int:
         """How many pictures to look at at a time, fewer where a target has many numbers."""
         return max(1, min(batch_size, _MAPS // len(target.names)))
-
-    def _hears(self) -> bool:
-        from dnnbrain.stimuli.clips import ClipTransform
-        transform = self.dnn.test_transform
-        return hasattr(transform, 'stimulus_set') and not isinstance(transform, ClipTransform)
 
     def _doorway(self, answer, inputs: torch.Tensor, to_layer: str | None) -> Doorway:
         """Where in the network saliency is asked for."""
