@@ -90,7 +90,7 @@ def answers(answer: Answer, make: Callable, n: int, batch_size: int = 64) -> np.
         found.append(answer(inputs))
 
     with torch.inference_mode():
-        careful = Careful(look, lambda done: None, batch_size)
+        careful = Careful(look, batch_size)
         for start in range(0, n, batch_size):
             careful(make(range(start, min(start + batch_size, n))), start)
     return torch.cat(found).float().cpu().numpy()

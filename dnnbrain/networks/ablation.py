@@ -15,8 +15,8 @@ import torch.nn as nn
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.lesion import other_units
 from dnnbrain.activation.mask import Mask, as_mask
+from dnnbrain.networks.axes import as_maps, channels_first
 from dnnbrain.networks.layers import split_call
-from dnnbrain.networks.recording import as_maps, channels_first
 from dnnbrain.networks.state import as_model, home_of, visiting
 
 
@@ -32,7 +32,7 @@ class Lesion:
     def __init__(self, dnn, layer: str, dmask: Mask):
         self.layer, self.dmask, self.call = layer, dmask, split_call(layer)[1]
         self.calls, self.n_stim = 0, 0
-        self.model, self.module = dnn.model, dnn.layer2module(layer)
+        self.dnn, self.module = dnn, dnn.layer2module(layer)
         self.shape: tuple[int, ...] | None = None
         self._last: Callable = lambda: None             # what the layer put out last, while it is there
         self._follows = False                           # whether the batch norm at work takes it
@@ -70,7 +70,7 @@ class Lesion:
                           'inside it')
         output = output.clone()
         self._last = weakref.ref(output)
-        maps = as_maps(channels_first(self.model, self.module, output), self.layer, self.n_stim)       # a view
+        maps = as_maps(channels_first(self.dnn, self.module, output), self.layer, self.n_stim)       # a view
         self.shape = tuple(maps.shape)
         off = torch.ones((1,) * maps.ndim, dtype=torch.bool)
         for axis, index in self.dmask.indices(self.layer, self.shape).items():

@@ -11,6 +11,7 @@ from torch import fx
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.networks.ablation import has_lesions
+from dnnbrain.networks.axes import channels_last, told_by_kind
 from dnnbrain.networks.blueprint import describe_module
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.state import as_model, home_of, visiting
@@ -68,6 +69,8 @@ def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
     drop_dead_code(graph, model)
     module = fx.GraphModule(model, graph, class_name=type(model).__name__)
     module.delete_all_unused_submodules()
+    if hasattr(model, 'num_prefix_tokens'):
+        module.num_prefix_tokens = model.num_prefix_tokens
     return module
 
 
@@ -101,8 +104,9 @@ def _writes(node: fx.Node, model: nn.Module) -> bool:
 def cut_dnn(dnn, *layers: str):
     """The network up to a layer, as a DNN of its own with the names of the layers that stay.
 
-    Its output is what the layer answers: maps (n, n_chn, n_row, n_col), or vectors (n, n_feat); of
-    several layers, a tuple (to be joined to a head that takes it, as `readout` does).
+    Its output is what the layer answers: maps (n, n_chn, n_row, n_col), channels first also where the layer has
+    them last, or vectors (n, n_feat); of several layers, a tuple (to be joined to a head that takes it, as
+    `readout` does).
     Parameters are copied: training one network leaves the other alone.
     """
     if not layers:
@@ -110,9 +114,26 @@ def cut_dnn(dnn, *layers: str):
     paths = [dnn.layer2path(layer) for layer in layers]
     trunk = cut(dnn._network(), [(path, split_call(layer)[1]) for path, layer in zip(paths, layers, strict=True)],
                 dnn.name)
+    _put_channels_first(dnn, trunk, paths)
     opened = {name for name in dnn.layer2loc if any(path.startswith(dnn.layer2path(name) + '.') for path in paths)}
     return _like(dnn, trunk, {name: loc for name, loc in dnn.layer2loc.items() if name not in opened},
                  {'cut': list(layers), 'of': plan_of(dnn)})
+
+
+def _put_channels_first(dnn, trunk: fx.GraphModule, paths: list[str]) -> None:
+    """Maps leave the network with channels first, where layers have them last: heads read units as masks count them."""
+    modules = [dnn.model.get_submodule(path) for path in paths]
+    if dnn.img_size is None or all(told_by_kind(module) is False for module in modules):
+        return
+    outputs = _shown_nothing(trunk, dnn.input_shape)
+    end = next(node for node in trunk.graph.nodes if node.op == 'output')
+    nodes = list(end.args[0]) if isinstance(outputs, tuple) else [end.args[0]]
+    for number, (module, output) in enumerate(zip(modules, outputs if len(nodes) > 1 else [outputs], strict=True)):
+        if getattr(output, 'ndim', 0) == 4 and channels_last(dnn, module, output.shape[1:]):
+            with trunk.graph.inserting_before(end):
+                nodes[number] = trunk.graph.call_method('permute', (nodes[number], 0, 3, 1, 2))
+    end.args = (tuple(nodes) if len(nodes) > 1 else nodes[0],)
+    trunk.recompile()
 
 
 def join(dnn, head):
@@ -149,10 +170,15 @@ def join(dnn, head):
 
 def output_shape(dnn) -> tuple[int, ...]:
     """Shape of what the network puts out for one picture."""
-    home = home_of(dnn._network())
-    with visiting(dnn.model, home), torch.inference_mode():
-        nothing = as_model(dnn.model, torch.zeros(1, *dnn.input_shape, device=home))
-        return tuple(dnn.model.eval()(nothing).shape[1:])
+    return tuple(_shown_nothing(dnn._network(), dnn.input_shape).shape[1:])
+
+
+@torch.inference_mode()
+def _shown_nothing(model: nn.Module, shape: tuple[int, ...]):
+    """What a model puts out for zeros, in eval mode."""
+    home = home_of(model)
+    with visiting(model, home):
+        return model.eval()(as_model(model, torch.zeros(1, *shape, device=home)))
 
 
 def _like(dnn, model: nn.Module, names: dict, made: dict):

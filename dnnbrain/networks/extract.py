@@ -18,9 +18,10 @@ from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS
 from dnnbrain.io.act_h5 import SUFFIX
+from dnnbrain.networks.axes import TOKENS
 from dnnbrain.networks.content import described, keyed, same_content
 from dnnbrain.networks.gathering import gathered, spans
-from dnnbrain.networks.recording import TOKENS, recording
+from dnnbrain.networks.recording import recording
 from dnnbrain.networks.reduce import reduction
 from dnnbrain.networks.sharding import shard_of
 from dnnbrain.networks.sinks import DTYPES, InMemory, ToFile, ToFileBehind
@@ -64,7 +65,7 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
     dtype : {'float32', 'float16', 'bfloat16'}
         Of what is kept. bfloat16, which neither numpy nor HDF5 knows, is kept as float32 rounded to it.
     tokens : {'all', 'cls', 'mean', 'patch'}
-        Of layers that put out tokens: all, the first (class token), their mean, all but the first.
+        Of layers that put out tokens: all, the class token, their mean, or those of patches.
     shard : (i, n), optional
         Only the i-th (from 1) of n parts of the stimuli, divided between batches; `Activation.merge`
         joins the files.
@@ -145,7 +146,7 @@ def stream(dnn, pictures, dmask, pool_method: str | None, sink, device: torch.de
         bar.update(done)
         put = rows.put if take is None else take(rows.put)
         with recording(dnn, dmask, pool_method, put, tokens) as look:
-            careful = Careful(look, rows.go_back, batch_size)
+            careful = Careful(look, batch_size, rows.go_back)
             for pixels in batches(pictures, batch_size, n_worker, device, parts):
                 careful(pixels, done)
                 rows.batch_done()
@@ -162,12 +163,13 @@ class Careful:
     ----------
     look : callable
         Shows a batch.
-    go_back : callable
-        ``go_back(done)`` forgets what a batch has left that was broken off.
+    batch_size : int
+    go_back : callable, optional
+        ``go_back(done)`` forgets what a batch has left that was broken off; needless where it leaves nothing.
     """
 
-    def __init__(self, look: Callable, go_back: Callable, batch_size: int):
-        self.look, self.go_back, self.batch_size = look, go_back, batch_size
+    def __init__(self, look: Callable, batch_size: int, go_back: Callable = lambda done: None):
+        self.look, self.batch_size, self.go_back = look, batch_size, go_back
 
     def __call__(self, pixels: torch.Tensor, done: int) -> None:
         """Show a batch that comes after `done` stimuli."""
@@ -194,7 +196,7 @@ def _check_settings(pool_method, dtype: str, tokens: str, on_error: str, batch_s
     if pool_method is not None:
         choice('pool_method', pool_method, POOLINGS)
     choice('dtype', dtype, tuple(DTYPES))
-    choice('tokens', tokens, tuple(TOKENS))
+    choice('tokens', tokens, TOKENS)
     choice('on_error', on_error, ('raise', 'skip'))
     if whole_number(batch_size, 'batch_size') is None or batch_size < 1:
         raise BadValue(f'batch_size must be at least 1, not {batch_size}')

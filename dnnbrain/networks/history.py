@@ -13,20 +13,21 @@ PER_EPOCH = ('epoch_loss', 'score_train', 'loss_validation', 'score_validation',
 class History(dict):
     """1.0's `train_dict` and more.
 
-    Keys
-    ----
-    step_loss : list per epoch of the loss of each batch
-    epoch_loss : mean loss of the training stimuli while they were learnt
-    score_train, loss_validation, score_validation : after each epoch; empty where not asked for
-    lr : list per epoch of the learning rate of each group of the optimizer, at the start of the epoch
-    seconds : per epoch
-    best_epoch : the epoch (from 1) whose weights the network has, or that validated best; None
-        without validation
-
     Attributes
     ----------
     settings : dict
         What `train` was asked for, as plain values.
+
+    Notes
+    -----
+    Its keys:
+
+    - step_loss: list per epoch of the loss of each batch
+    - epoch_loss: mean loss of the training stimuli while they were learnt
+    - score_train, loss_validation, score_validation: after each epoch; empty where not asked for
+    - lr: list per epoch of the learning rate of each group of the optimizer, at the start of the epoch
+    - seconds: per epoch
+    - best_epoch: the epoch (from 1) whose weights the network has, or that validated best; None without validation
     """
 
     def __init__(self, **values):

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.nn as nn
-from torchvision.ops import Permute
 
-from dnnbrain._checks import BadType, BadValue
+from dnnbrain._checks import BadValue
 from dnnbrain.activation.mask import Mask
+from dnnbrain.networks.axes import as_maps, channels_first
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.state import as_model
 
@@ -41,7 +40,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
             calls[layer] = calls.get(layer, 0) + 1
             if calls[layer] != call:
                 return
-            activ = as_maps(channels_first(dnn.model, module, output), layer, n_shown[0], tokens)
+            activ = as_maps(channels_first(dnn, module, output), layer, n_shown[0], tokens, dnn.model)
             if layer not in picks:
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}
@@ -74,38 +73,8 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
             handle.remove()
 
 
-def channels_first(model: nn.Module, module: nn.Module, output):
-    """What a part of a Swin transformer puts out, (n, row, column, channel), in the order of all others."""
-    if isinstance(output, torch.Tensor) and output.ndim == 4 and 'swin_transformer' in type(model).__module__ \
-            and not isinstance(module, nn.Conv2d | Permute):
-        return output.permute(0, 3, 1, 2)
-    return output
-
-
 class _Enough(Exception):
     """Every layer asked for has answered; the rest of the network need not run."""
-
-
-def as_maps(output, layer: str, n: int, tokens: str = 'all') -> torch.Tensor:
-    """The output of a module for n stimuli as (n, n_chn, n_row, n_col); clips keep (n, n_chn, n_frame, n_row, n_col).
-
-    Fully connected layers get one position; tokens (n, n_token, n_feat) become n_feat channels
-    with a row per token. Of several outputs (attention puts out its weights too) the first counts.
-
-    Parameters
-    ----------
-    tokens : {'all', 'cls', 'mean', 'patch'}
-        All of them, the first (the class token), their mean, or all but the first.
-    """
-    if isinstance(output, tuple | list | dict) and len(output):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
-    if not isinstance(output, torch.Tensor):
-        raise BadType(f'layer {layer!r} puts out {type(output).__name__}, not one tensor; choose a layer inside it')
-    if output.ndim < 2 or len(output) != n:
-        raise BadValue(f'layer {layer!r} puts out {tuple(output.shape)} for {n} stimuli: not one answer per stimulus')
-    if output.ndim == 3:
-        return TOKENS[tokens](output.transpose(1, 2))[..., None]
-    return output[..., None, None] if output.ndim == 2 else output
 
 
 def picked(activ: torch.Tensor, picks: dict[int, torch.Tensor]) -> torch.Tensor:
@@ -119,12 +88,6 @@ def pooled(activ: torch.Tensor, pool_method: str) -> torch.Tensor:
     return POOL[pool_method](activ.float().flatten(2))[(..., *(None,) * (activ.ndim - 2))]
 
 
-TOKENS = {
-    'all': lambda tokens: tokens,
-    'cls': lambda tokens: tokens[:, :, :1],
-    'mean': lambda tokens: tokens.mean(2, keepdim=True),
-    'patch': lambda tokens: tokens[:, :, 1:],
-}
 POOL = {
     'max': lambda maps: maps.amax(2),
     'mean': lambda maps: maps.mean(2),

@@ -6,7 +6,8 @@ import torch
 import torch.nn as nn
 
 from dnnbrain.activation.mask import Mask, as_mask
-from dnnbrain.networks.recording import as_maps, picked
+from dnnbrain.networks.axes import as_maps
+from dnnbrain.networks.recording import picked
 
 
 class Units(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dnnbrain._checks import BadType, BadValue
+from dnnbrain.activation.tokens import patch_grid
 from dnnbrain.viz.pictures import SIZE, _picture, check_format, color_limits, imgarray_show, made_figure
 
 CMAP = 'coolwarm'
@@ -127,12 +127,11 @@ def as_pictures(maps) -> np.ndarray:
     if maps.shape[2:] == (1, 1):
         raise BadValue('maps hold one number per channel, as fully connected layers do; there is nothing to see in '
                        'them: choose a convolutional layer')
-    n_token = maps.shape[2]
-    for first in (0, 1) if maps.shape[3] == 1 else ():
-        side = math.isqrt(n_token - first)
-        if side > 1 and side ** 2 == n_token - first:
-            return maps[:, :, first:].reshape(*maps.shape[:2], side, side)
-    return maps.astype(float)
+    grid = patch_grid(maps.shape[2]) if maps.shape[3] == 1 else None
+    if grid is None:
+        return maps.astype(float)
+    before, side = grid
+    return maps[:, :, before:].reshape(*maps.shape[:2], side, side)
 
 
 def stimulus_pictures(stimuli) -> list[np.ndarray | None]:

@@ -173,7 +173,7 @@ class TheoreticalReceptiveField(Algorithm):
         return graph.node(self.dnn.layer2path(layer), split_call(layer)[1])
 
     def _axes(self, layer: str, shape) -> tuple[int, ...]:
-        return map_axes(self.dnn.model, self.dnn.layer2module(layer), shape)
+        return map_axes(self.dnn, self.dnn.layer2module(layer), shape)
 
     def _traced(self, graph: Dependence, wanted: dict, shapes: dict) -> list:
         boxes = graph.boxes(wanted, shapes)

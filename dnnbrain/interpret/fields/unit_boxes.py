@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 import torch.nn as nn
 
 from dnnbrain._checks import BadType, BadValue, positions
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
+from dnnbrain.networks.axes import channels_last
 from dnnbrain.networks.boxes import Box, places
-from dnnbrain.networks.recording import channels_first
 
 
-def map_axes(model: nn.Module, module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+def map_axes(dnn, module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Which axes of what a module puts out are (channel, row, column), as `as_maps` makes them; of fc (channel,)."""
     if not isinstance(shape, tuple) or len(shape) < 2:
         raise BadType('the layer puts out no single tensor of one answer per picture; choose a layer inside it')
     if len(shape) == 3:                                              # tokens
         return (2, 1)
-    order = torch.empty(*range(2, 2 + len(shape)), device='meta')    # every side tells its axis
-    return tuple(n - 2 for n in channels_first(model, module, order).shape[1:])
+    if len(shape) == 4 and channels_last(dnn, module, shape[1:]):
+        return (3, 1, 2)
+    return tuple(range(1, len(shape)))
 
 
 def maps_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:

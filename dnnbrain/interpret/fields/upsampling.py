@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import isqrt
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadValue, choice, positive_number
+from dnnbrain.activation.tokens import patch_grid
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import Answer, answering
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
@@ -156,8 +155,9 @@ def _placed(maps: torch.Tensor, layer: str) -> torch.Tensor:
                        'convolutional layer, or use OccluderDiscrepancyMapping')
     if maps.ndim > 4 or maps.shape[3] > 1:
         return maps
-    side = isqrt(n_place)
-    if n_place - side ** 2 not in (0, 1):
-        raise BadValue(f'the {n_place} tokens of layer {layer!r} are no square of patches, with a class token or '
-                       'without')
-    return maps[:, :, n_place - side ** 2:].reshape(*maps.shape[:2], side, side)
+    grid = patch_grid(n_place)
+    if grid is None:
+        raise BadValue(f'the {n_place} tokens of layer {layer!r} are no square of patches, with a class token and '
+                       'registers or without')
+    before, side = grid
+    return maps[:, :, before:].reshape(*maps.shape[:2], side, side)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import torch
@@ -10,6 +9,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadValue
+from dnnbrain.activation.tokens import patch_grid
 from dnnbrain.interpret.saliency.gradients import Doorway
 from dnnbrain.interpret.saliency.images import SaliencyImage
 
@@ -66,11 +66,11 @@ class GradCAMImage(SaliencyImage):
 
 def _patches(maps: torch.Tensor, layer: str) -> torch.Tensor:
     """Tokens (n, n_chn, n_token, 1) as the square (n, n_chn, side, side) of patches; those before it are no patches."""
-    side = math.isqrt(maps.shape[2])
-    extra = maps.shape[2] - side ** 2
-    if side < 2 or extra > 8:
+    grid = patch_grid(maps.shape[2])
+    if grid is None:
         raise BadValue(f'the {maps.shape[2]} tokens of layer {layer!r} are no square of patches')
-    return maps[:, :, extra:].unflatten(2, (side, side)).squeeze(-1)
+    before, side = grid
+    return maps[:, :, before:].unflatten(2, (side, side)).squeeze(-1)
 
 
 def last_maps(dnn, answer, inputs: torch.Tensor) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 
 from dnnbrain._checks import BadType, BadValue
+from dnnbrain.networks.axes import as_maps, channels_first
 from dnnbrain.networks.layers import split_call
-from dnnbrain.networks.recording import as_maps, channels_first
 
 
 class Doorway:
@@ -78,7 +78,7 @@ class Doorway:
         """Values (n, *shape) as (n, n_chn, n_row, n_col); of clips (n, n_chn, n_frame, n_row, n_col)."""
         if self.layer is None or values.shape[1:] == self.dnn.input_shape:
             return values
-        return as_maps(channels_first(self.dnn.model, self._module, values), self.layer, len(values))
+        return as_maps(channels_first(self.dnn, self._module, values, self.side), self.layer, len(values))
 
     def _exchange(self, tensor: torch.Tensor) -> torch.Tensor:
         self.value = (tensor if self._put is None else self._put).detach().clone().requires_grad_()

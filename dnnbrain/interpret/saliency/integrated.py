@@ -44,21 +44,21 @@ class IntegratedGradientsImage(SaliencyImage):
         start, end = (self._passing(answer, doorway, one) for one in (self._begin(inputs), inputs))
         places, weights = np.polynomial.legendre.leggauss(self.n_step)
         places, weights = torch.from_numpy((places + 1) / 2), torch.from_numpy(weights / 2)
-        total: list[torch.Tensor] = []
+        total = 0
 
         def add(steps: torch.Tensor) -> None:
+            nonlocal total
             share, weight = (values[steps].to(end)[(..., *(None,) * end.ndim)] for values in (places, weights))
             points = (start + share * (end - start)).flatten(0, 1)
             shown = inputs.repeat(len(steps), *(1,) * (inputs.ndim - 1))
             gradients = doorway.gradients(doorway.numbers(answer, shown, put=points))
-            part = (gradients.unflatten(1, (len(steps), len(end))) * weight).sum(1)
-            total[:] = [part + total[0]] if total else [part]
+            total = (gradients.unflatten(1, (len(steps), len(end))) * weight).sum(1) + total
 
         at_once = max(1, self._at_once(answer.target) // len(end))
-        careful = Careful(add, lambda done: None, at_once)
+        careful = Careful(add, at_once)
         for step in range(0, self.n_step, at_once):
             careful(torch.arange(step, min(step + at_once, self.n_step)), step)
-        return total[0] * (end - start)
+        return total * (end - start)
 
     def _begin(self, inputs: torch.Tensor) -> torch.Tensor:
         if self.baseline is None:

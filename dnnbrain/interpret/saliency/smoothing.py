@@ -27,15 +27,15 @@ def mean_over_noise(look: Callable, inputs: torch.Tensor, n: int, share: float, 
         Copies at a time; halved where memory is too small.
     """
     rng, sigma = np.random.default_rng(rng), share * float(inputs.max() - inputs.min())
-    total: list[torch.Tensor] = []
+    total = 0
 
     def add(noise: torch.Tensor) -> None:
+        nonlocal total
         maps = look((inputs + sigma * noise).flatten(0, 1))
-        part = maps.unflatten(1, (len(noise), len(inputs))).sum(1)
-        total[:] = [part + total[0]] if total else [part]
+        total = maps.unflatten(1, (len(noise), len(inputs))).sum(1) + total
 
-    careful = Careful(add, lambda done: None, batch_size)
+    careful = Careful(add, batch_size)
     for start in range(0, n, batch_size):
         noise = rng.standard_normal((min(batch_size, n - start), *inputs.shape), dtype=np.float32)
         careful(torch.from_numpy(noise).to(inputs.device), start)
-    return total[0] / n
+    return total / n

@@ -193,7 +193,7 @@ class SynthesisImage(Algorithm):
             losses.append(curves)
 
         with torch.enable_grad(), answering(self.dnn, target, self.device) as answer:
-            Careful(look, lambda done: None, self.batch_size)(torch.arange(len(target.names)), 0)
+            Careful(look, self.batch_size)(torch.arange(len(target.names)), 0)
             pictures = np.concatenate(made)
             activation = self._seen_again(answer, pictures)
         self._report(target.names, np.concatenate(losses, axis=2), activation, files.files, single, verbose)
