@@ -12,6 +12,11 @@ import pytest
 from PIL import Image
 
 
+def pytest_collection_modifyitems(items):
+    """Slow tests first: none of them is left for the end, when the other process has nothing more to do."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
@@ -61,8 +66,9 @@ def published(models, monkeypatch):
     import torch
     from torchvision.models import alexnet
     monkeypatch.setenv('DNNBRAIN_DATA', str(models))
-    net = alexnet(weights=None)
-    net.load_state_dict(torch.load(models / 'models' / 'alexnet.pth', weights_only=True))
+    with torch.device('meta'):
+        net = alexnet(weights=None)                      # its own random weights would take as long as reading these
+    net.load_state_dict(torch.load(models / 'models' / 'alexnet.pth', weights_only=True), assign=True)
     return net.eval()
 
 

@@ -112,13 +112,13 @@ def _is_map(shape: tuple[int, ...]) -> bool:
 
 
 def _channels(shape: tuple[int, ...]) -> int:
-    """Channels of maps (n_chn, ..., n_row, n_col); features of tokens (n_token, n_feat)."""
-    return shape[0] if len(shape) > 2 else shape[-1]
+    """Channels of maps (n_chn, ..., n_row, n_col), features of vectors and tokens (n_feat, n_token, 1)."""
+    return shape[0]
 
 
 def _side(shape: tuple[int, ...]) -> float:
     """Rows of maps; tokens are taken for a square."""
-    return shape[-2] if len(shape) > 2 else math.sqrt(shape[0])
+    return shape[-2] if shape[-1] > 1 else math.sqrt(shape[-2])
 
 
 def _kind(module: nn.Module) -> str:

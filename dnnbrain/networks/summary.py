@@ -8,6 +8,8 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from dnnbrain._checks import BadInput
+from dnnbrain.networks.axes import as_maps, channels_first
 from dnnbrain.networks.fields import Field, receptive_fields
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.state import as_model, home_of, visiting
@@ -34,7 +36,7 @@ def layer_table(dnn) -> pd.DataFrame:
 
     def note(layer):
         def hook(module, args, output):
-            shapes.setdefault(layer, tuple(getattr(output, 'shape', ())[1:]))
+            shapes.setdefault(layer, _shape(channels_first(dnn, module, output), layer))
         return hook
 
     handles = [dnn.layer2module(layer).register_forward_hook(note(layer)) for layer in dnn.layers]
@@ -58,6 +60,16 @@ def layer_table(dnn) -> pd.DataFrame:
         **_held(dnn.layer2module(layer)),
         'mult_adds': flops.get(path, 0) // 2,
     } for layer, path in paths.items()])
+
+
+def _shape(output, layer: str) -> tuple[int, ...]:
+    """Of one stimulus, as its activation has it; (n_feat,) of vectors, () of what is no activation."""
+    if getattr(output, 'ndim', 0) == 2:
+        return tuple(output.shape[1:])
+    try:
+        return tuple(as_maps(output, layer, 1).shape[1:])
+    except BadInput:
+        return ()
 
 
 def _seen(fields: Sequence[Field | None], layer: str) -> dict:

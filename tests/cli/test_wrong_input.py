@@ -8,8 +8,9 @@ from dnnbrain.dnn.core import Activation, Mask, Stimulus
 
 
 @pytest.fixture
-def folder(tmp_path, pictures, rng, published):
-    """Good files, and a bad one of each kind."""
+def folder(tmp_path, pictures, rng, models, monkeypatch):
+    """Good files, and a bad one of each kind; weights that AlexNet() finds."""
+    monkeypatch.setenv('DNNBRAIN_DATA', str(models))
     stim = Stimulus({'type': 'image', 'path': str(pictures)},
                     {'stimID': [f'{i:02d}.png' for i in range(12)], 'label': np.arange(12) % 2, 'run': [1] * 12})
     stim.save(tmp_path / 'good.stim.csv')

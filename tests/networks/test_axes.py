@@ -69,6 +69,15 @@ def test_rows_and_columns_are_those_of_the_picture(name):
         np.testing.assert_allclose(found.get(path), expected.transpose(0, 3, 1, 2) if last else expected, atol=1e-5)
 
 
+@pytest.mark.parametrize('name', ['torchvision:swin_t', 'torchvision:vit_b_16', 'timm:mambaout_femto'])
+def test_the_table_of_layers_says_the_shapes_of_activations(name):
+    dnn = network(name, (224, 224))
+    shapes = dnn.summary().set_index('layer')['shape']
+    found = dnn.compute_activation(shown(dnn), dnn.layers)
+    for layer in dnn.layers:
+        assert tuple(map(int, shapes[layer].split(' x '))) == found.shape(layer)[1:4 if shapes[layer].count('x') else 2]
+
+
 class Odd(nn.Module):
     """Maps of eight channels with eight rows and one column; a ReLU that is listed behind a fully connected layer."""
 

@@ -134,7 +134,7 @@ def test_tokens_are_maps_of_their_number():
         'head': ('heads',)})
     figure = vit.show()
     box = boxes(figure)
-    assert written(figure, box['block'])[1] == '197×768'
+    assert written(figure, box['block'])[1] == '768×197×1'
     assert box['block'].get_height() == pytest.approx(box['patch'].get_height(), rel=0.01)    # 14 x 14 and a class
     assert box['block'].get_width() == box['patch'].get_width()
 

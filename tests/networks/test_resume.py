@@ -74,7 +74,7 @@ def test_killed_at_random_moments(many, net, tmp_path):
     net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'whole.act.h5')
     (tmp_path / 'script.py').write_text(SCRIPT)
     moments, rows = np.random.default_rng(1), []
-    for _ in range(10):
+    for _ in range(6):
         with subprocess.Popen([sys.executable, 'script.py', '1'], cwd=tmp_path, stdout=subprocess.PIPE) as run:
             run.stdout.readline()
             time.sleep(moments.random() * 1.2)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from torchvision import transforms
+from torchvision.transforms._presets import ImageClassification
 
 from dnnbrain._checks import BadPath, BadValue
 from dnnbrain.brain.responses import Responses
@@ -20,12 +22,15 @@ from dnnbrain.brain.rsa_profile import write_profile
 from dnnbrain.brain.surfaces import SurfaceHeader
 from dnnbrain.mapping.rdm import RDM
 from dnnbrain.mapping.saving import write_scores
+from dnnbrain.stimuli.clips import ClipTransform
+from dnnbrain.stimuli.sounds import SoundTransform
 from dnnbrain.viz.report import read_results, write_report
 from dnnbrain.viz.report.brain import brain_section
 from dnnbrain.viz.report.cautions import cautions
 from dnnbrain.viz.report.methods import methods
 from dnnbrain.viz.report.references import NETWORKS, REFERENCES, Citations
 from dnnbrain.viz.report.scores import chance, fold_interval, layer_profile, significant
+from dnnbrain.viz.report.seen import shown_as
 from dnnbrain.viz.report.volume_viewer import _frame
 from dnnbrain.viz.report.wording import number
 
@@ -164,6 +169,22 @@ def test_methods_say_what_was_done(encode):
 ])
 def test_methods_of_each_setting(encode, asked, part):
     assert part in methods(read(encode(**asked)), Citations())
+
+
+@pytest.mark.parametrize('transform, words', [
+    (transforms.Compose([transforms.Resize((64, 96)), transforms.ToTensor()]), ['resized to 64 × 96 pixels']),
+    (transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.Normalize([0.5], [0.5])]),
+     ['resized to 256 pixels along the shorter side', 'cropped to the central 224 × 224 pixels',
+      'normalised by mean and standard deviation per colour']),
+    (ImageClassification(crop_size=224, resize_size=236),
+     ['resized to 236 pixels along the shorter side', 'cropped to the central 224 × 224 pixels',
+      'normalised by mean and standard deviation per colour']),
+    (ClipTransform(transforms.CenterCrop((112, 112)), 16, (128, 171)),
+     ['as 16 frames each', 'resized to 128 × 171 pixels', 'cropped to the central 112 × 112 pixels']),
+    (SoundTransform(), []), (None, []),
+])
+def test_methods_say_what_was_seen(transform, words):
+    assert shown_as(str(transform)) == words
 
 
 def test_methods_need_no_setting(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from dnnbrain.viz.report.fitting import ceiling, estimator, evaluation, predictor, seed
 from dnnbrain.viz.report.references import Citations
 from dnnbrain.viz.report.results import Result
+from dnnbrain.viz.report.seen import shown_as
 from dnnbrain.viz.report.wording import listed, number
 
 TAILS = {'greater': 'one-sided (greater)', 'less': 'one-sided (less)', 'two-sided': 'two-sided'}
@@ -169,10 +170,7 @@ def _stimuli(meta: dict) -> str:
     """The pictures as they were shown: 'the stimuli of x.stim.csv, resized to 224 x 224 pixels and normalised'."""
     words = [str(word) for word in meta.get('command') or []]
     table = next((Path(word).name for word in words if word.endswith('.stim.csv')), None)
-    look = str(meta.get('transform') or '')
-    size = re.search(r'Resize\(size=\[?(\d+)(?:, (\d+))?', look)
-    done = [f'resized to {size[1]} × {size[2] or size[1]} pixels'] if size else []
-    done += ['normalised by mean and standard deviation per colour'] if 'Normalize' in look else []
+    done = shown_as(str(meta.get('transform') or ''))
     return ('the stimuli' + (f' of {table}' if table else '') + (f', {listed(done)},' if done else ''))
 
 
