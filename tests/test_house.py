@@ -98,6 +98,11 @@ def test_light_parts_load_no_heavy_library(statement):
     assert not loaded_by(statement) & {'torch', 'torchvision', 'PIL', 'matplotlib', 'nilearn'}
 
 
+def test_networks_load_no_signal_processing():
+    """It takes a second, and sounds at another rate than VGGish's alone need it."""
+    assert not loaded_by('import dnnbrain.dnn.models') & {'scipy.signal', 'sklearn', 'matplotlib', 'skimage'}
+
+
 @pytest.mark.parametrize('name', COMMANDS)
 def test_help_needs_click_only(name):
     """So that it answers at once."""

@@ -6,7 +6,6 @@ from math import gcd
 
 import numpy as np
 import torch
-from scipy.signal import resample_poly
 
 from dnnbrain._checks import BadValue, existing_file
 from dnnbrain._optional import optional
@@ -53,8 +52,10 @@ def mono(data, rate: int) -> np.ndarray:
         data = data / -float(np.iinfo(data.dtype).min)
     data, common = data.astype(np.float32), gcd(int(rate), params.SAMPLE_RATE)
     data = data.mean(axis=1) if data.ndim == 2 else data
-    return data if rate == params.SAMPLE_RATE else \
-        resample_poly(data, params.SAMPLE_RATE // common, int(rate) // common).astype(np.float32)
+    if rate == params.SAMPLE_RATE:
+        return data
+    from scipy.signal import resample_poly  # takes a second to load: only here, where it is needed
+    return resample_poly(data, params.SAMPLE_RATE // common, int(rate) // common).astype(np.float32)
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
