@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from digit_network import digit_network, untrained
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -19,6 +20,28 @@ from dnnbrain.viz import imgarray_show
 
 LAYERS = {'digits': ('conv1_relu', 'conv2_relu', 'conv3_relu', 'fc'),
           'AlexNet': ('conv1_relu', 'conv3_relu', 'conv5_relu', 'fc3')}
+
+
+def arguments(doc: str, **more: dict) -> argparse.Namespace:
+    """What the command line says; the folder is there, and random numbers are seeded.
+
+    Parameters
+    ----------
+    doc : str
+        Of the example.
+    more : dict
+        Name of an option -> what `add_argument` takes.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument('folder', nargs='?', default='interpret_out', type=Path)
+    parser.add_argument('--steps', type=int, default=200, help='of synthesis')
+    parser.add_argument('--epochs', type=int, default=8, help='of training on digits')
+    for name, settings in more.items():
+        parser.add_argument(f'--{name}', **settings)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    return given
 
 
 @dataclass(frozen=True)

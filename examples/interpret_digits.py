@@ -7,12 +7,9 @@ A small network learns handwritten digits first (half a minute), and is asked on
 takes any registered network with its published weights instead (--random: with none), and --stim the pictures to show.
 """
 
-import argparse
-from pathlib import Path
 
 import numpy as np
-import torch
-from interpret_case import Case, colored, draw, forgetful, opened, save
+from interpret_case import Case, arguments, colored, draw, forgetful, opened, save
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -204,20 +201,16 @@ FIGURES = {one.__name__: one for one in (saliency, sanity, synthesis, channels, 
 
 def main() -> None:
     """Draw what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', nargs='?', default='interpret_out', type=Path)
-    parser.add_argument('--only', nargs='+', choices=list(FIGURES), default=list(FIGURES), help='which figures')
-    parser.add_argument('--net', help='a registered network instead, such as AlexNet')
-    parser.add_argument('--random', action='store_true', help='with random weights')
-    parser.add_argument('--layers', nargs=4, help='three layers with maps, from early to late, and the one that names')
-    parser.add_argument('--stim', help='a stimulus table of pictures')
-    parser.add_argument('--pictures', type=int, help='how many of the pictures to use')
-    parser.add_argument('--steps', type=int, default=200, help='of synthesis')
-    parser.add_argument('--windows', type=int, default=28, help='along a side of a picture, that cover it')
-    parser.add_argument('--epochs', type=int, default=8, help='of training on digits')
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
+    given = arguments(
+        __doc__,
+        only={'nargs': '+', 'choices': list(FIGURES), 'default': list(FIGURES), 'help': 'which figures'},
+        net={'help': 'a registered network instead, such as AlexNet'},
+        random={'action': 'store_true', 'help': 'with random weights'},
+        layers={'nargs': 4, 'help': 'three layers with maps, from early to late, and the one that names'},
+        stim={'help': 'a stimulus table of pictures'},
+        pictures={'type': int, 'help': 'how many of the pictures to use'},
+        windows={'type': int, 'default': 28, 'help': 'along a side of a picture, that cover it'},
+    )
     case = opened(given)
     for name in given.only:
         file = given.folder / f'interpret_{name}.png'

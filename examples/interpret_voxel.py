@@ -10,13 +10,11 @@
    model says? And what does a model make that was fitted on responses in a wrong order?
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from digit_network import digit_network
-from interpret_case import colored, save
+from interpret_case import arguments, colored, save
 from matplotlib.figure import Figure
 
 from dnnbrain import datasets
@@ -159,12 +157,5 @@ def draw_settings(dnn, fits: dict, truth: Voxels, n_iter: int) -> Figure:
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', nargs='?', default='interpret_out', type=Path)
-    parser.add_argument('--steps', type=int, default=200, help='of synthesis')
-    parser.add_argument('--epochs', type=int, default=8, help='of training on digits')
-    parser.add_argument('--resolution', type=int, default=12, help='of voxels, in mm')
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
+    given = arguments(__doc__, resolution={'type': int, 'default': 12, 'help': 'of voxels, in mm'})
     main(given.folder, given.steps, given.epochs, given.resolution)

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -50,7 +52,7 @@ def same(fname, other):
 
 
 SCRIPT = '''
-import sys, time
+import os, sys
 from dnnbrain.dnn.core import Stimulus
 from dnnbrain.dnn.models import Resnet10
 import torch
@@ -59,11 +61,15 @@ import dnnbrain.io.act_resume as act_resume
 act_resume.MARK_EVERY = 0
 stim = Stimulus(); stim.load('x.stim.csv')
 net = Resnet10(rng=0)
-print('go', flush=True)
-for _ in range(int(sys.argv[1])):
-    net.compute_activation(stim, ['conv', 'relu', 'layer4_basicblock0', 'fc'], batch_size=10, out='x.act.h5',
-                           resume=True)
-print('done', flush=True)
+for times in sys.stdin:                 # a process of its own for each line, that need not load everything anew
+    worker = os.fork()
+    if worker == 0:
+        for _ in range(int(times)):
+            net.compute_activation(stim, ['conv', 'relu', 'layer4_basicblock0', 'fc'], batch_size=10,
+                                   out='x.act.h5', resume=True)
+        os._exit(7)
+    print(worker, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]), flush=True)
 '''
 
 
@@ -73,25 +79,33 @@ def test_killed_at_random_moments(many, net, tmp_path):
     torch.set_num_threads(1)
     net.compute_activation(many, LAYERS, batch_size=10, out=tmp_path / 'whole.act.h5')
     (tmp_path / 'script.py').write_text(SCRIPT)
-    moments, rows = np.random.default_rng(1), []
-    for _ in range(6):
-        with subprocess.Popen([sys.executable, 'script.py', '1'], cwd=tmp_path, stdout=subprocess.PIPE) as run:
-            run.stdout.readline()
+    moments, rows, ends = np.random.default_rng(1), [], []
+    with subprocess.Popen([sys.executable, 'script.py'], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as server:
+        def start(times):
+            print(times, file=server.stdin, flush=True)
+            return int(server.stdout.readline())
+        for _ in range(10):
+            worker = start(1)
             time.sleep(moments.random() * 1.2)
-            run.kill()
-        if (tmp_path / 'x.act.h5').exists():
-            same(tmp_path / 'x.act.h5', tmp_path / 'whole.act.h5')
-            os.remove(tmp_path / 'x.act.h5')
-            rows.append(90)
-            continue
-        try:
-            with h5py.File(tmp_path / 'x.act.h5.part', 'r', swmr=True) as file:
-                rows.append(int(file['meta/rows'][0]))
-        except (OSError, KeyError):
-            rows.append(0)
-    assert len(set(rows)) > 2                    # it was killed at different stages
-    done = subprocess.run([sys.executable, 'script.py', '2'], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and 'done' in done.stdout, done.stderr
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+            ends.append(int(server.stdout.readline()))
+            if (tmp_path / 'x.act.h5').exists():
+                same(tmp_path / 'x.act.h5', tmp_path / 'whole.act.h5')
+                os.remove(tmp_path / 'x.act.h5')
+                rows.append(90)
+                continue
+            try:
+                with h5py.File(tmp_path / 'x.act.h5.part', 'r', swmr=True) as file:
+                    rows.append(int(file['meta/rows'][0]))
+            except (OSError, KeyError):
+                rows.append(0)
+        assert set(ends) <= {-signal.SIGKILL, 7} and ends.count(-signal.SIGKILL) > 4
+        assert len(set(rows)) > 2                    # at different stages
+        start(2)
+        assert int(server.stdout.readline()) == 7
+        server.stdin.close()
     same(tmp_path / 'x.act.h5', tmp_path / 'whole.act.h5')
     assert not list(tmp_path.glob('*.part*'))
 
