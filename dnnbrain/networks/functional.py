@@ -70,9 +70,10 @@ def functional_operations(dnn) -> pd.DataFrame:
 def functional_summary(dnn) -> str:
     """How many operations of which kind have no module, in one line."""
     try:
-        counts = functional_operations(dnn)['kind'].value_counts()
+        table = functional_operations(dnn)
     except BadValue as error:
         return str(error)
+    counts = table.loc[table['layer'] == '', 'kind'].value_counts()         # others are what a module puts out
     found = [f'{n} {kind}' for kind, n in counts.items()]
     return f'operations without a module, which cannot be reached: {listing(found) if found else "none"}'
 

@@ -9,6 +9,7 @@ from torchvision.models.inception import BasicConv2d as InceptionConv2d
 
 from dnnbrain._checks import BadValue
 from dnnbrain.dnn.models import DNN, Googlenet
+from dnnbrain.networks.functional import functional_summary
 from dnnbrain.networks.registry import network_class
 
 
@@ -138,3 +139,9 @@ def test_info(run):
     code, out, _ = run('db_info', 'Resnet18')
     assert code == 0 and 'operations without a module, which cannot be reached: 8 add, 1 flatten' in out
     assert 'cannot be traced' in run('db_info', 'timm:test_vit')[1]
+
+
+def test_what_a_module_puts_out_can_be_reached():
+    """Each of Swin's 12 blocks adds twice, and puts out the second sum; its stochastic depth is a module."""
+    told = functional_summary(network_class('swin_t')._empty())
+    assert '12 add' in told and 'stochastic_depth' not in told
