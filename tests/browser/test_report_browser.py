@@ -123,6 +123,27 @@ def test_slices_react(page):
     assert browser.js(pressed) == ['false', 'true', 'false']
 
 
+def test_slices_move_by_keys(page):
+    """A voxel of 4 mm at a time, and no further than the last."""
+    browser = page()
+    browser.wait("document.querySelector('iframe').contentWindow.slices?.coordinatesSlice")
+    browser.wait(f'{SLICES}.length > 3000')
+    time.sleep(0.3)
+    place = "(s => [s.X, s.Y, s.Z])(document.querySelector('iframe').contentWindow.slices.coordinatesSlice)"
+    browser.js("document.querySelector('iframe').contentDocument.querySelector('canvas').focus()")
+    for key, code, step in (('ArrowLeft', 37, (-4, 0, 0)), ('ArrowRight', 39, (4, 0, 0)), ('ArrowUp', 38, (0, 4, 0)),
+                            ('ArrowDown', 40, (0, -4, 0)), ('PageUp', 33, (0, 0, 4)), ('PageDown', 34, (0, 0, -4))):
+        seen, before = browser.js(SLICES), np.array(browser.js(place))
+        browser.key(key, code)
+        browser.wait(f'{SLICES} !== {seen!r}')
+        np.testing.assert_allclose(np.array(browser.js(place)) - before, step)
+    for _ in range(12):
+        browser.key('PageUp', 33)
+    last = browser.js(place)
+    browser.key('PageUp', 33)
+    assert browser.js(place) == last
+
+
 def test_surface_reacts(page):
     browser = page()
     canvas, reading = '#result-2 canvas', "document.querySelector('#result-2 .reading').textContent"

@@ -109,7 +109,8 @@ def _viewer(maps: dict, kinds: dict, header, source: str) -> tuple[dict | None, 
                      'Connectome Workbench.'
     if family is volumes and not volumes.on_surface(shape):
         viewer = volume_viewer(maps, header, coloured)
-        return viewer, f'Click or drag in a slice to move. Background: {viewer["background"]}.'
+        return viewer, f'Click or drag in a slice to move, or use the arrow keys, Page Up and Page Down. Background: ' \
+                       f'{viewer["background"]}.'
     parts = {title: sides_of(values, header, source) for title, values in maps.items()}
     if any(part is None for part in parts.values()):
         return None, f'The maps have {n:,} vertices. The page can draw fsaverage5 only ({N_VERTEX:,} vertices in a ' \

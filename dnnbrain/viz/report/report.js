@@ -18,6 +18,20 @@
     }
   }));
 
+  const MOVES = {                           // axis of the volume, and which way: right, front and up are more
+    ArrowLeft: ['X', -1], ArrowRight: ['X', 1], ArrowUp: ['Y', 1], ArrowDown: ['Y', -1],
+    PageUp: ['Z', 1], PageDown: ['Z', -1],
+  };
+
+  function move(slices, event) {
+    if (!slices || !MOVES[event.key]) return;
+    event.preventDefault();
+    const [axis, step] = MOVES[event.key];
+    slices.numSlice[axis] = Math.max(0, Math.min(slices.nbSlice[axis] - 1, slices.numSlice[axis] + step));
+    slices.init();                          // which reads value and coordinates anew
+    slices.drawAll();
+  }
+
   function volume(box, data) {
     const frame = box.querySelector('iframe');
     const buttons = [...box.querySelectorAll('[data-map]')];
@@ -25,7 +39,12 @@
       const inside = frame.contentDocument;
       if (inside && inside.body) frame.height = Math.max(160, inside.body.scrollHeight + 4);
     };
-    frame.addEventListener('load', () => { fit(); setTimeout(fit, 300); });
+    frame.addEventListener('load', () => {
+      fit();
+      setTimeout(fit, 300);
+      const canvas = frame.contentDocument.querySelector('canvas');
+      if (canvas) canvas.addEventListener('keydown', event => move(frame.contentWindow.slices, event));
+    });
     addEventListener('resize', () => setTimeout(fit, 100));
     const show = number => {
       const map = data.maps[number];

@@ -16,9 +16,11 @@ LONGEST = 96                        # voxels along an axis; finer maps are thinn
 MNI = 4                             # code of the space in a NIfTI header
 _PIECES = re.compile(r'[A-Za-z0-9+/=]{4000,}|<script>(?:(?!</script>).){4000,}?</script>', re.DOTALL)
 _OUTSIDE = re.compile(r'<link[^>]*https?:[^>]*>')
-_CANVAS = '<canvas role="img" aria-label="Three slices; click to move" '
+_CANVAS = '<canvas role="img" tabindex="0" aria-label="Three slices; click to move, or use the arrow keys, ' \
+          'Page Up and Page Down" '
+_SLICES = 'brain = brainsprite('    # nilearn's; the page around it moves the slices by keys
 _BASE = '<head><base target="_blank"><style>html,body{margin:0;background:#000;color:#fff;font:14px sans-serif}' \
-        'canvas{max-width:100%}p{margin:0}</style>'
+        'canvas{max-width:100%}canvas:focus-visible{outline:3px solid #8cf;outline-offset:-3px}p{margin:0}</style>'
 
 
 def volume_viewer(maps: Mapping[str, np.ndarray], header, scales: Mapping[str, Scale]) -> dict:
@@ -85,4 +87,5 @@ def _page(values: np.ndarray, affine: np.ndarray, background, scale: Scale) -> s
                         symmetric_cmap=False, vmin=scale.low, vmax=scale.high, resampling_interpolation='nearest',
                         black_bg=True, annotate=True, colorbar=True, width_view=1000)
         page = view.html if hasattr(view, 'html') else view.get_standalone()
-    return _OUTSIDE.sub('', page).replace('<head>', _BASE, 1).replace('<canvas ', _CANVAS, 1)
+    page = _OUTSIDE.sub('', page).replace(_SLICES, 'brain = window.slices = brainsprite(', 1)
+    return page.replace('<head>', _BASE, 1).replace('<canvas ', _CANVAS, 1)
