@@ -132,6 +132,12 @@ def whole_number(value, argument: str) -> int | None:
     return int(value)
 
 
+def n_missing(values: np.ndarray) -> int:
+    """How many entries are NaN, None or empty text."""
+    import pandas as pd
+    return int((pd.isna(values) | (values == '' if values.dtype.kind in 'UO' else False)).sum())
+
+
 def positions(numbers, n: int, argument: str) -> np.ndarray | None:
     """Numbers that count from 1 as indices that count from 0; None for 'all'.
 

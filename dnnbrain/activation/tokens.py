@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 MOST_BEFORE = 8         # class token and registers
 
 
-def patch_grid(n_token: int) -> tuple[int, int] | None:
-    """(tokens before the patches, side) of the square that tokens are; None if they are none.
+def patch_grid(n_token: int, picture: tuple[int, int] = (1, 1)) -> tuple[int, int, int] | None:
+    """(tokens before the patches, rows, columns) of the grid that tokens are; None if they are none.
 
     The class token and registers come first, fewer than a row of patches.
+
+    Parameters
+    ----------
+    picture : tuple of int
+        (height, width), whose shape the grid has; a square by default.
     """
-    side = math.isqrt(n_token)
-    before = n_token - side ** 2
-    return (before, side) if before <= MOST_BEFORE and before < side > 1 else None
+    for before in range(min(MOST_BEFORE + 1, n_token)):
+        n_row = round(((n_token - before) * picture[0] / picture[1]) ** 0.5)
+        n_col, rest = divmod(n_token - before, max(n_row, 1))
+        if not rest and abs(n_row - n_col * picture[0] / picture[1]) < 1 and before < n_col and min(n_row, n_col) > 1:
+            return before, n_row, n_col
+    return None

@@ -13,6 +13,7 @@ from dnnbrain._progress import progress
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.crossval import repeated
 from dnnbrain.mapping.mapper import Mapper, as_table, joined, map_tables, same_stimulus
+from dnnbrain.mapping.probe import warn_bad_measures
 from dnnbrain.mapping.scoring import varies
 from dnnbrain.mapping.unit_targets import map_to_units
 
@@ -114,6 +115,7 @@ class BrainDecoder(Mapper):
         beh = beh[:, None] if beh.ndim == 1 else beh
         if beh.ndim != 2 or len(beh) != len(self.brain_activ):
             raise BadValue(f'behaviour must have shape ({len(self.brain_activ)}, n_beh), not {beh.shape}')
+        warn_bad_measures(beh)
         return map_tables(self.mapping, self._predictors(), beh, self.fold_groups(repeated(self.stim_ids)))
 
     def _predictors(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from dnnbrain.brain.io import warn_bad_voxels
 from dnnbrain.brain.profile import roi_profile
 from dnnbrain.brain.time_series import TimeBlocks, as_hrf, blocks_of_time, of_stimuli, response_span
 from dnnbrain.mapping.all_layers import map_layers
-from dnnbrain.mapping.crossval import repeated
+from dnnbrain.mapping.crossval import repeated, warn_of_split_repeats
 from dnnbrain.mapping.inference.ceiling import noise_ceiling
 from dnnbrain.mapping.mapper import Mapper, as_table, joined, map_tables, same_stimulus
 from dnnbrain.mapping.scorers import known_scoring
@@ -103,7 +103,8 @@ class BrainEncoder(Mapper):
             - fold_location (n_iter, n_meas, n_fold, 3) of the unit chosen in each fold ('uv' but 'corr');
             - conf_m (n_iter, n_meas, n_fold), confusion matrices (classifiers);
             - p and p_family (n_iter, n_meas), family-wise over voxels, iterations and layers (`n_perm`);
-            - prediction (n_iter, n_vol, n_meas), float32, and fold (n_vol,) from 0 (`predictions`).
+            - prediction (n_iter, n_vol, n_meas), float32, or float64 of raw BOLD, and fold (n_vol,) from 0
+              (`predictions`).
 
             With 'banded' score is the layer's share of explained variance (the product measure; over layers they
             sum to that of the joint model), joint (1, n_meas, n_fold) the score of all layers together, unique
@@ -115,6 +116,8 @@ class BrainEncoder(Mapper):
         design = {'rows': rows} if self.hrf is None else {'hrf': of_stimuli(self.hrf, rows, len(dnn_activ))}
         warn_bad_voxels(self.brain_activ, varies(self.brain_activ))
         mapping, groups = self._folds(same)
+        if self.hrf is not None and mapping.estimator_type != 'correlation':
+            self._warn_of_repeats(rows, groups)
         return map_layers(dnn_activ, self.brain_activ, mapping, iter_axis, groups=groups, **design, n_perm=n_perm,
                           within=within, together=same, predictions=predictions, models=models, verb='encoding')
 
@@ -182,6 +185,13 @@ class BrainEncoder(Mapper):
         if scoring not in SCORINGS:
             raise BadValue(f'scoring must be one of {", ".join(SCORINGS)} here, not {scoring!r}')
         return scoring
+
+    def _warn_of_repeats(self, rows: np.ndarray, groups: np.ndarray) -> None:
+        """Say so where a stimulus is shown in several runs or stretches of the scan."""
+        there = self.hrf.any(axis=0)
+        warn_of_split_repeats(rows[there], groups[np.abs(self.hrf[:, there]).argmax(axis=0)],
+                              'even unrelated layers then score above 0: estimate an amplitude per trial, and leave '
+                              'hrf out')
 
     def _folds(self, same: np.ndarray | None) -> tuple:
         """The mapping with its folds, and what none of them may split."""

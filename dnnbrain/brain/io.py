@@ -114,6 +114,7 @@ def save_brainimg(path, data, header, dtype=np.float32, names=None) -> None:
     values = data[None] if data.ndim == 3 else data
     if names is not None and len(names) != len(values):
         raise BadValue(f'{len(names)} names came for {len(values)} maps')
+    _check_held(values, np.dtype(dtype))
     try:
         with atomic(path) as part:
             family.write(path, part, values, header, dtype, names)
@@ -121,9 +122,21 @@ def save_brainimg(path, data, header, dtype=np.float32, names=None) -> None:
         raise BadValue(f'brain image {str(path)!r} cannot be written as {np.dtype(dtype)}: {error}') from None
 
 
+def _check_held(values: np.ndarray, dtype: np.dtype) -> None:
+    """Refuse values that would wrap or be cut in a type of whole numbers."""
+    if dtype.kind not in 'iu' or not values.size or (values.dtype.kind in 'iub' and np.can_cast(values.dtype, dtype)):
+        return
+    info = np.iinfo(dtype)
+    if not (np.isfinite(values).all() and info.min <= values.min() and values.max() <= info.max
+            and (values.dtype.kind != 'f' or (values % 1 == 0).all())):
+        raise BadValue(f'dtype {dtype} holds whole numbers from {info.min} to {info.max}, and the data hold others; '
+                       'leave dtype out for float32')
+
+
 def warn_bad_voxels(responses: np.ndarray, good: np.ndarray) -> None:
     """One counted warning for voxels that are constant or not finite."""
     if not good.all():
-        bad = int((~good).sum())
-        warnings.warn(f'{bad} of {responses.shape[1]} voxels are constant or not finite; they score NaN',
+        bad, empty = int((~good).sum()), int((~np.isfinite(responses).any(axis=1)).sum())
+        why = f' ({empty} volumes hold no finite number; leave them out)' if empty else ''
+        warnings.warn(f'{bad} of {responses.shape[1]} voxels are constant or not finite; they score NaN{why}',
                       stacklevel=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 
@@ -96,8 +97,8 @@ def name_regions(mask: np.ndarray, names: dict[int, str] | None = None,
     if found.size == 0:
         raise BadValue('the mask holds no voxel')
     if not np.array_equal(found, np.round(found)):
-        raise BadValue(f'the mask holds {found[found != np.round(found)][0]:g}; labels of regions must be whole '
-                       'numbers: threshold it first')
+        raise BadValue(f'the mask holds {found[found != np.round(found)][0]:.9g}; labels of regions must be whole '
+                       'numbers: threshold it first, or round it')
     names = names or {}
     labels = [int(label) for label in found]
     called = [names.get(label, str(label)) for label in labels]
@@ -136,15 +137,21 @@ def read_label_table(path) -> dict[int, str]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith('#'):
             continue
-        mark = next((m for m in (',', '\t') if m in line), None)
-        cells = [cell.strip().strip('"') for cell in line.split(mark)]
+        cells = _cells(line)
         if len(cells) > 1 and cells[1] and re.fullmatch(r'-?\d+', cells[0]):
             if int(cells[0]) in table:
                 raise BadValue(f'table {str(path)!r}: label {cells[0]} stands twice')
             table[int(cells[0])] = cells[1]
-        elif not first:
+        elif not first or re.match(r'\s*-?\d', line):
             raise BadValue(f'table {str(path)!r}, line {number}: a number and a name are needed, not {line.strip()!r}')
         first = False
     if not table:
         raise BadValue(f'table {str(path)!r} holds no number and name')
     return table
+
+
+def _cells(line: str) -> list[str]:
+    """What stands between tabs, else commas (quoted names may hold some), else spaces."""
+    mark = next((m for m in ('\t', ',') if m in line), None)
+    cells = line.split() if mark is None else next(csv.reader([line], delimiter=mark, skipinitialspace=True))
+    return [cell.strip().strip('"') for cell in cells]

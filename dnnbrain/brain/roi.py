@@ -10,7 +10,7 @@ import numpy as np
 
 from dnnbrain._checks import BadType, BadValue, choice, listing, rows
 from dnnbrain.brain.io import load_brainimg, load_mask
-from dnnbrain.brain.masks import fit_mask
+from dnnbrain.brain.masks import fit_mask, inside
 from dnnbrain.brain.regions import STATISTICS, extract_brain_activation, name_regions, read_label_table
 from dnnbrain.io.roi_h5 import read_roi_h5, region_column, region_names, write_roi_h5
 
@@ -65,7 +65,8 @@ class ROI:
 
         Warns
         -----
-        Regions that lie wholly beyond the responses are left out, unless `labels` names them.
+        Voxels that are NaN or infinite in some volume are left out of their region. Regions that lie wholly beyond
+        the responses are left out, unless `labels` names them.
         """
         choice('method', method, list(STATISTICS))
         named = read_label_table(table) if table is not None else {}
@@ -75,7 +76,7 @@ class ROI:
             raise BadValue(f'table {str(table)!r} names none of the labels of the mask, such as '
                            f'{next(iter(regions.values()))}')
         data, header = load_brainimg(path)
-        values = fit_mask(values, mask_header, header, data.shape[1:], resample)
+        values = covered(fit_mask(values, mask_header, header, data.shape[1:], resample), data)
         regions = regions if labels else held(regions, values)
         found = extract_brain_activation(data, values, list(regions.values()), method)
         return cls(list(regions), np.column_stack(found))
@@ -158,12 +159,12 @@ class ROI:
         if not isinstance(other, ROI):
             if not np.isscalar(other) or isinstance(other, str):
                 return NotImplemented
-            return self if self.data is None else ROI(self.rois, operation(self.data, other))
+            return self if self.data is None else ROI(self.rois, operation(_floats(self.data), other))
         if self.data is None or self.rois != other.rois:
             raise BadValue(f'regions differ: {self.rois} and {other.rois}')
         if self.data.shape != other.data.shape:
             raise BadValue(f'shapes differ: {self.data.shape} and {other.data.shape}')
-        return ROI(self.rois, operation(self.data, other.data))
+        return ROI(self.rois, operation(_floats(self.data), _floats(other.data)))
 
     def _columns(self, rois) -> list[int]:
         return [region_column(name, self.rois, 'this ROI') for name in region_names(rois)]
@@ -179,6 +180,22 @@ class ROI:
         return f'ROI({len(self)} volumes of {len(self.rois)} regions)'
 
 
+def covered(mask: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """The mask without voxels that are NaN or infinite in some volume of data (n_vol, x, y, z), as beyond coverage.
+
+    A volume without any number, such as a censored one, does not count.
+    """
+    here, finite = inside(mask), np.ones(mask.shape, dtype=bool)
+    for volume in data:
+        known = np.isfinite(volume)
+        if known[here].any():
+            finite &= known
+    gone = int((here & ~finite).sum())
+    if gone:
+        warnings.warn(f'{gone} voxels of the regions are NaN or infinite in some volume and are left out', stacklevel=3)
+    return np.where(finite, mask, 0) if gone else mask
+
+
 def held(regions: dict[str, int], mask: np.ndarray) -> dict[str, int]:
     """The regions that have voxels in a mask that was brought to another grid or other brain models."""
     there = np.isin(list(regions.values()), mask)
@@ -189,3 +206,8 @@ def held(regions: dict[str, int], mask: np.ndarray) -> dict[str, int]:
         warnings.warn(f'{len(gone)} of {len(regions)} regions have no voxel in the responses and are left out: '
                       f'{listing(gone)}', stacklevel=3)
     return {name: label for (name, label), found in zip(regions.items(), there, strict=True) if found}
+
+
+def _floats(data: np.ndarray) -> np.ndarray:
+    """Numbers that a difference may leave the range of integers with."""
+    return data.astype(np.result_type(data, np.float32), copy=False)

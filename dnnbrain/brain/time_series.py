@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
@@ -19,6 +21,15 @@ def as_hrf(hrf, n_vol: int) -> np.ndarray:
     ----------
     hrf : array_like of shape (n_vol, n_event), or tuple (onsets, durations, tr) or (onsets, durations, tr, model)
         Times in seconds from the first volume on; 'spm' or 'glover'.
+
+    Raises
+    ------
+    BadValue
+        No event reaches into the scan, or the shape is another.
+
+    Warns
+    -----
+    Events begin after the scan, or none lies in its second half, as where each of several runs counts from 0.
     """
     if isinstance(hrf, tuple):
         if len(hrf) not in (3, 4):
@@ -27,11 +38,27 @@ def as_hrf(hrf, n_vol: int) -> np.ndarray:
         onsets, durations, tr, model = (*hrf, 'spm')[:4]
         choice('hrf model', model, RESPONSES)
         hrf = hrf_matrix(onsets, durations, n_vol, tr, model)
+        check_reach(hrf, onsets, durations, n_vol * tr)
     hrf = np.asarray(hrf, dtype=np.float64)
     if hrf.ndim != 2 or len(hrf) != n_vol or not np.isfinite(hrf).all():
         raise BadValue(f'hrf must be a finite matrix of shape ({n_vol}, n_event), a row per volume, not {hrf.shape}; '
                        'derivatives have no place in it')
     return hrf
+
+
+def check_reach(hrf: np.ndarray, onsets, durations, seconds: float) -> None:
+    """Refuse events that are nowhere in a scan; warn of those behind it, and of a second half without any."""
+    if not hrf.any():
+        raise BadValue(f'no event reaches into the scan of {seconds:g} s; onsets must be seconds from its first volume '
+                       'on')
+    late = int((np.asarray(onsets) >= seconds).sum())
+    if late:
+        warnings.warn(f'{late} of {len(onsets)} events begin after the scan of {seconds:g} s and count for nothing; '
+                      'give the events of this scan alone, in seconds', stacklevel=4)
+    last = np.add(onsets, durations).max()
+    if 2 * last < seconds:
+        warnings.warn(f'the last event ends {last:g} s into a scan of {seconds:g} s; where runs were joined, onsets '
+                      'must be seconds from the first volume of the first run', stacklevel=4)
 
 
 def of_stimuli(hrf: np.ndarray, rows: np.ndarray, n_stim: int) -> np.ndarray:

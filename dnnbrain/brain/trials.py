@@ -7,6 +7,7 @@ import numpy as np
 from dnnbrain._checks import BadValue
 from dnnbrain.activation.hrf import hrf_matrix
 from dnnbrain.brain.formats import family_of_header
+from dnnbrain.brain.time_series import check_reach
 
 
 def repetition_time(header) -> float:
@@ -52,4 +53,5 @@ def single_trials(values: np.ndarray, onsets, durations, tr: float) -> np.ndarra
     if rank < design.shape[1]:
         raise BadValue(f'{len(values)} volumes every {tr:g} s cannot tell {design.shape[1] - 1} events apart (rank '
                        f'{rank}): check that onsets are seconds within the scan, and that no two are the same')
+    check_reach(design[:, :-1], onsets, durations, len(values) * tr)
     return (np.linalg.pinv(design) @ np.asarray(values, dtype=np.float64))[:-1]

@@ -176,12 +176,15 @@ def measures_of(stimuli, columns, labels: bool):
     """Columns of a stimulus table as (n_stim, n_beh): numbers, or labels."""
     import numpy as np
 
-    from dnnbrain._checks import BadValue
+    from dnnbrain._checks import BadValue, n_missing
     found = [stimuli.get(column) for column in columns]
     text = [name for name, values in zip(columns, found, strict=True) if values.dtype.kind not in 'iufb']
     if text and not labels:
         raise BadValue(f'-beh {text[0]!r} holds text, and this model predicts numbers; for labels take -model lrc or '
                        'svc')
+    for name, values in zip(columns, found, strict=True):
+        if text and n_missing(values):
+            raise BadValue(f'-beh {name!r} has no entry for {n_missing(values)} rows; leave these rows out')
     return np.column_stack([values.astype(str) for values in found] if text else found)
 
 

@@ -55,10 +55,13 @@ def main(net, weights, random, seed, layer, chn, stim, kernel, cmap, vmin, vmax,
         plot_kernels(dnn.get_kernel(layer, chn or None), chn or None, save_path=place('kernel'), **look)
         return
     from dnnbrain.activation.mask import Mask
+    from dnnbrain.networks.axes import as_patches
     from dnnbrain.stimuli.loaders import picture_set
     picture_set(stimuli, dnn.test_transform)            # every file is there and can be shown, before any is drawn
     for number, start in enumerate(range(0, len(stimuli), PER_FIGURE), 1):
         part = stimuli[start:start + PER_FIGURE]
         maps = dnn.compute_activation(part, Mask(layer, chn), device=device, n_worker=worker).get(layer)
+        if maps.ndim == 4 and maps.shape[3] == 1 < maps.shape[2]:
+            maps = as_patches(maps, dnn, layer)
         plot_feature_maps(maps, stimulus_pictures(part), [f'channel {c}' for c in chn], part.get('stimID'),
                           save_path=place(f'fig{number}'), **look)

@@ -21,6 +21,7 @@ from dnnbrain.mapping.mapper import Mapping
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.mapping.scoring import SCORINGS, varies
 from dnnbrain.mapping.tables import ITER_AXES, n_iterations, n_units
+from dnnbrain.mapping.targets import prediction_type
 
 log = logging.getLogger(__name__)
 PREDICTION_BYTES = 2 ** 33
@@ -54,7 +55,7 @@ def map_layers(activ: Activation, Y, mapping: Mapping, iter_axis: str | None = N
     result : dict
         layer -> what `map_layer` returns. With `n_perm` also p and p_family (n_iter, n_target), the second
         family-wise over targets, iterations and layers. With `predictions` also prediction (n_iter, n_row,
-        n_target), float32, and fold (n_row,), from 0. Of 'banded', see `banded_layers`.
+        n_target), and fold (n_row,), from 0. Of 'banded', see `banded_layers`.
 
     Raises
     ------
@@ -175,7 +176,8 @@ def _fold_numbers(activ: Activation, Y: np.ndarray, mapping: Mapping, iter_axis,
     if mapping.estimator_type != 'regressor' or isinstance(mapping, BandedMapping):
         raise BadValue("predictions come from cross-validated regressors, 'ridge' or 'glm' say; not from 'corr', "
                        "'banded' or classifiers")
-    need = 4 * Y.size * sum(n_iterations(activ.shape(layer), iter_axis) for layer in activ.layers)
+    n_model = sum(n_iterations(activ.shape(layer), iter_axis) for layer in activ.layers)
+    need = prediction_type(Y).itemsize * Y.size * n_model
     if need > PREDICTION_BYTES:
         raise BadValue(f'predictions of all models need {need / 2 ** 30:.0f} GB; leave iter_axis out, or take fewer '
                        'layers or targets at a time')

@@ -103,15 +103,18 @@ def repeated(ids) -> np.ndarray | None:
     return member if member.max(initial=-1) + 1 < len(member) else None
 
 
-def warn_of_split_repeats(ids, groups) -> None:
+def warn_of_split_repeats(ids, groups,
+                          mend: str = 'without groups, presentations of a stimulus stay together') -> None:
     """Say so where groups put presentations of a stimulus on both sides of a fold.
 
     Parameters
     ----------
     ids, groups : array_like of shape (n,)
+    mend : str
+        What to do, for the sentence.
     """
     (_, stimulus), (_, group) = (np.unique(np.asarray(values), return_inverse=True) for values in (ids, groups))
     several = int((np.bincount(np.unique(np.stack([stimulus, group]), axis=1)[0]) > 1).sum())
     if several:
         warnings.warn(f'{several} stimuli are shown in several groups, so that models are tested on stimuli they were '
-                      'trained on; without groups, presentations of a stimulus stay together', stacklevel=2)
+                      f'trained on; {mend}', stacklevel=2)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dnnbrain._checks import BadType, BadValue, choice
+from dnnbrain._checks import BadType, BadValue, choice, n_missing
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.distances.blockwise import BLOCK_METRICS, block_distances
 from dnnbrain.mapping.distances.noise import SHRINKAGES, noise_distances, repetitions
@@ -172,12 +172,12 @@ def codes(values, n: int, argument: str) -> np.ndarray:
     values = np.asarray(values)
     if values.shape != (n,):
         raise BadValue(f'{argument} must have a value for each of the {n} rows, not shape {values.shape}')
-    if values.dtype.kind == 'f' and np.isnan(values).any():
-        raise BadValue(f'{argument} holds NaN in {np.isnan(values).sum()} rows; leave these rows out')
+    if n_missing(values):
+        raise BadValue(f'{argument} has no entry for {n_missing(values)} rows; leave these rows out')
     try:
         return np.unique(values, return_inverse=True)[1].reshape(-1)
     except TypeError:                                   # objects without an order, such as text and None
-        raise BadType(f'{argument} must be all text or all numbers; leave out rows that have none') from None
+        raise BadType(f'{argument} must be all text or all numbers') from None
 
 
 def planned(patterns: Patterns, plan: dict, zscore: bool) -> np.ndarray:

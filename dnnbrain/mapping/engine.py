@@ -14,6 +14,7 @@ from dnnbrain.mapping.models import LayerModel
 from dnnbrain.mapping.multivariate import MultivariateMapping
 from dnnbrain.mapping.primal import PrimalModel
 from dnnbrain.mapping.tables import ITER_AXES, n_iterations, n_units, unit_tables
+from dnnbrain.mapping.targets import prediction_type
 
 
 def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None = None,
@@ -52,7 +53,7 @@ def map_layer(activ: Activation, layer: str, Y, mapping, iter_axis: str | None =
         model (n_iter, n_target), where one model of all targets sits in [i, 0]; for classifiers
         conf_m (n_iter, n_target, n_fold). A univariate mapping: what its `map` returns, with a first
         axis n_iter, and location (n_iter, n_target, 3): channel, row and column from 1, 0 for none.
-        With predictions, prediction (n_iter, n_row, n_target), float32.
+        With predictions, prediction (n_iter, n_row, n_target), see `prediction_type`.
     """
     shape = activ.shape(layer)
     choice('iter_axis', iter_axis, ITER_AXES)
@@ -76,7 +77,7 @@ def _all_units(activ, layer, Y, mapping: MultivariateMapping, iter_axis, design,
     if mapping.estimator_type == 'classifier':
         result['conf_m'] = np.full((n_iter, Y.shape[1], n_fold), None, dtype=object)
     if predictions:
-        result['prediction'] = np.full((n_iter, *Y.shape), np.nan, dtype=np.float32)
+        result['prediction'] = np.full((n_iter, *Y.shape), np.nan, dtype=prediction_type(Y))
     place = {'layer': layer, 'design': design, 'stim_ids': activ.stim_ids, 'iter_axis': iter_axis,
              'settings': mapping.record() | {'n_stim': shape[0]}}
     table = len(Y), n_units(shape, iter_axis)

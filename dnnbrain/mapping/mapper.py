@@ -7,9 +7,8 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
-from dnnbrain._checks import BadType, BadValue, choice, listing
+from dnnbrain._checks import BadType, BadValue, choice, listing, n_missing
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.banded import BandedMapping
 from dnnbrain.mapping.crossval import repeated, steady, warn_of_split_repeats
@@ -119,10 +118,11 @@ def as_column(values, name: str) -> np.ndarray | None:
     values = np.asarray(values)
     if values.ndim != 1:
         raise BadValue(f'{name} must be a list with an entry for each row, not of shape {values.shape}')
-    missing = int(pd.isna(values).sum())
+    missing = n_missing(values)
     if missing:
         raise BadValue(f'{name} has no entry for {missing} rows; leave these rows out')
-    return values
+    whole = values.dtype.kind == 'f' and (values == np.floor(values)).all()
+    return values.astype(np.int64) if whole else values                         # '1' as everywhere, never '1.0'
 
 
 def as_table(values, name: str, shape: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.activation import Activation
@@ -90,8 +91,9 @@ class DnnProbe(Mapper):
 
 
 def warn_bad_measures(beh: np.ndarray) -> None:
-    """One counted warning for measures that cannot be predicted."""
-    good = varies(beh) if beh.dtype.kind == 'f' else (beh != beh[:1]).any(axis=0)
+    """One counted warning for measures or labels that cannot be predicted."""
+    good = (beh != beh[:1]).any(axis=0) & ~pd.isna(beh).any(axis=0)
+    good &= varies(beh) if beh.dtype.kind == 'f' else True
     if not good.all():
         warnings.warn(f'{int((~good).sum())} of {len(good)} measures are constant or not finite; they score NaN',
                       stacklevel=3)

@@ -21,6 +21,7 @@ from dnnbrain.mapping.model_sets import save_models
 
 LIBRARIES = ('numpy', 'scipy', 'scikit-learn', 'himalaya', 'nibabel', 'h5py')
 MODEL_BYTES = 2 ** 28
+SHORT = {'channel': 'chn', 'row': 'row', 'column': 'col'}          # in masks
 
 
 def save_layers(folder, result: Mapping[str, dict], axis: str | None = None) -> dict[str, Path]:
@@ -76,14 +77,21 @@ def keep_models(n_iter: int, n_row: int, n_target: int) -> bool:
 
 
 def iteration_numbers(activ: Activation, layer: str, axis: str | None) -> dict[str, np.ndarray]:
-    """What the iterations of a layer are: column of a table -> numbers from 1, (n_iter,)."""
-    shape = activ.shape(layer)
+    """What the iterations of a layer are: column of a table -> numbers from 1 in the network, (n_iter,).
+
+    Channels, rows and columns that a mask left out are counted too.
+    """
+    shape, kept = activ.shape(layer), activ.meta.get('dmask', {}).get(layer, {})
     if axis is None:
         return {}
-    if axis == 'channel':
-        return {'channel': np.arange(1, shape[1] + 1)}
-    names = ['frame', 'row', 'column'][-len(shape[2:]):]
-    return dict(zip(names, np.indices(shape[2:]).reshape(len(names), -1) + 1, strict=True))
+    names = ['channel'] if axis == 'channel' else ['frame', 'row', 'column'][-len(shape[2:]):]
+    sizes = shape[1:2] if axis == 'channel' else shape[2:]
+    found = dict(zip(names, np.indices(sizes).reshape(len(names), -1) + 1, strict=True))
+    for name, size in zip(names, sizes, strict=True):
+        numbers = kept.get(SHORT.get(name), 'all')
+        if not isinstance(numbers, str) and len(numbers) == size:
+            found[name] = np.asarray(numbers)[found[name] - 1]
+    return found
 
 
 def tidy_scores(result: Mapping[str, dict], names: Sequence[str] | None = None, called: str = 'measure',
@@ -148,7 +156,8 @@ def write_scores(folder, result: Mapping[str, dict], settings: Mapping, names: S
         result = {layer: {'score': _of_units(found)} for layer, found in result.items()}
     write_table(folder, 'scores', tidy_scores(result, names, iterations=iterations))
     write_record(folder, settings, layers=list(result), **more)
-    return pd.concat([_summary(layer, found['score'], names, count) for layer, found in result.items()],
+    column = 'best' if any(len(found['score']) > 1 for found in result.values()) else 'score'
+    return pd.concat([_summary(layer, found['score'], names, column, count) for layer, found in result.items()],
                      ignore_index=True)
 
 
@@ -158,11 +167,11 @@ def _of_units(found: dict) -> np.ndarray:
     return found['score'].reshape(1, -1, *found['score'].shape[n_axis:])
 
 
-def _summary(layer: str, score: np.ndarray, names, count: str) -> pd.DataFrame:
+def _summary(layer: str, score: np.ndarray, names, column: str, count: str) -> pd.DataFrame:
     means = _over(np.nanmean, score, 2) if score.ndim == 3 else np.abs(score)
     best = means[0] if len(means) == 1 else _over(np.nanmax, means, 0)
     if names is not None:
-        return pd.DataFrame({'layer': layer, 'measure': list(names), 'score' if len(means) == 1 else 'best': best})
+        return pd.DataFrame({'layer': layer, 'measure': list(names), column: best})
     return pd.DataFrame([{'layer': layer, 'mean': float(_over(np.nanmean, best)),
                           'median': float(_over(np.nanmedian, best)), 'max': float(_over(np.nanmax, best)),
                           count: int(np.isfinite(best).sum())}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.mapping.scorers import Scorer, one_each
@@ -24,7 +25,16 @@ def labels(Y: np.ndarray) -> np.ndarray:
             raise BadValue('a classifier predicts labels: Y must be whole numbers or text; for measures take a '
                            'regressor such as glm')
         return varies(Y)
-    return (Y != Y[:1]).any(axis=0)
+    return (Y != Y[:1]).any(axis=0) & ~pd.isna(Y).any(axis=0)
+
+
+def prediction_type(Y: np.ndarray) -> np.dtype:
+    """float32, or float64 where a target (n_sample, n_target) lies far from 0, as raw BOLD does: small differences
+    between predictions would be lost in rounding.
+    """
+    values = Y[:, varies(Y)]
+    far = np.abs(values.mean(axis=0, dtype=np.float64)) > 10 * values.std(axis=0, dtype=np.float64)
+    return np.dtype(np.float64 if far.any() else np.float32)
 
 
 def scored(found: np.ndarray, score: Scorer, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -115,6 +115,11 @@ def best_positions(activ: Activation, Y, layers: Sequence[str] | None = None, mo
     if flat:
         raise BadValue(f'layer {listing(flat)} has no maps of at least 2 x 2 positions, which would say where in the '
                        'picture; name convolutional layers (-layer)')
+    kept = activ.meta.get('dmask', {})
+    cut = [layer for layer in layers if any(kept.get(layer, {}).get(axis, 'all') != 'all' for axis in ('row', 'col'))]
+    if cut:
+        raise BadValue(f'layer {listing(cut)} was masked to some rows or columns, whose place in the picture is lost; '
+                       'keep whole maps, and mask channels only')
     design = as_design(len(activ), rows, hrf)
     Y = as_targets(Y, len(activ) if design is None else len(design)).astype(np.float64)
     splits = folds(len(Y), cv, groups, rng)

@@ -8,11 +8,15 @@ tells. Nobody else's network is judged by shapes: maps of eight channels may hav
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn as nn
+from torch.fx import GraphModule
 from torchvision.ops import Permute
 
 from dnnbrain._checks import BadType, BadValue
+from dnnbrain.activation.tokens import patch_grid
 
 _ON_THE_SECOND = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.modules.pooling._MaxPoolNd,
                   nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd,
@@ -23,7 +27,12 @@ TOKENS = ('all', 'cls', 'mean', 'patch')
 
 
 def channels_first(dnn, module: nn.Module, output, side: str = 'output'):
-    """What a module puts out (or takes), maps as (n, n_chn, n_row, n_col); a view, and all else as it is."""
+    """What a module puts out (or takes), maps as (n, n_chn, n_row, n_col); a view, and all else as it is.
+
+    Of several outputs (attention puts out its weights too) the first counts.
+    """
+    if isinstance(output, tuple | list | dict) and len(output):
+        output = next(iter(output.values() if isinstance(output, dict) else output))
     if isinstance(output, torch.Tensor) and output.ndim == 4 and channels_last(dnn, module, output.shape[1:], side):
         return output.permute(0, 3, 1, 2)
     return output
@@ -67,8 +76,9 @@ def _told_by_others(model: nn.Module, module: nn.Module) -> bool:
     if isinstance(module, nn.Sequential) and len(module):
         return _told_by_the_last(model, list(module))
     made_of = [part for part in module.modules() if part._parameters]
+    told = {told_by_kind(part) for part in made_of} - {None}         # parameters of its own tell nothing
     if made_of:
-        return all(told_by_kind(part) for part in made_of)
+        return told == {True}
     parent = next((one for one in model.modules() if any(child is module for child in one.children())), None)
     if isinstance(parent, nn.Sequential):
         place = next(i for i, child in enumerate(parent) if child is module)
@@ -81,49 +91,84 @@ def _told_by_the_last(model: nn.Module, modules: list[nn.Module]) -> bool:
     return _told_by_others(model, modules[-1]) if told is None else told
 
 
-def as_maps(output, layer: str, n: int, tokens: str = 'all', model: nn.Module | None = None) -> torch.Tensor:
+def as_maps(output, layer: str, n: int, tokens: str = 'all', dnn=None) -> torch.Tensor:
     """The output of a module for n stimuli as (n, n_chn, n_row, n_col); clips keep (n, n_chn, n_frame, n_row, n_col).
 
     Fully connected layers get one position; tokens (n, n_token, n_feat) become n_feat channels
-    with a row per token. Of several outputs (attention puts out its weights too) the first counts.
+    with a row per token.
 
     Parameters
     ----------
     tokens : {'all', 'cls', 'mean', 'patch'}
         All of them, the class token, their mean, or those of patches.
-    model : Module
+    dnn : DNN
         Whose layer it is; needed for 'cls' and 'patch'.
     """
-    if isinstance(output, tuple | list | dict) and len(output):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
     if not isinstance(output, torch.Tensor):
         raise BadType(f'layer {layer!r} puts out {type(output).__name__}, not one tensor; choose a layer inside it')
     if output.ndim < 2 or len(output) != n:
         raise BadValue(f'layer {layer!r} puts out {tuple(output.shape)} for {n} stimuli: not one answer per stimulus')
     if output.ndim == 3:
-        return _some_tokens(output.transpose(1, 2), layer, tokens, model)[..., None]
+        return _some_tokens(output.transpose(1, 2), layer, tokens, dnn)[..., None]
     return output[..., None, None] if output.ndim == 2 else output
 
 
-def _some_tokens(found: torch.Tensor, layer: str, tokens: str, model: nn.Module | None) -> torch.Tensor:
+def _some_tokens(found: torch.Tensor, layer: str, tokens: str, dnn) -> torch.Tensor:
     """Tokens (n, n_feat, n_token) that are asked for."""
     if tokens == 'all':
         return found
     if tokens == 'mean':
         return found.mean(2, keepdim=True)
-    n_prefix = prefix_tokens(model, found.shape[2])
+    grid = token_grid(dnn, found.shape[2])
+    n_prefix = told_prefix(dnn.model) if grid is None else grid[0]
     if tokens == 'patch':
+        if n_prefix >= found.shape[2]:
+            raise BadValue(f"layer {layer!r} has no tokens of patches; take tokens='all'")
         return found[:, :, n_prefix:]
-    if n_prefix == 0 or getattr(model, 'cls_token', '') is None:
+    if n_prefix == 0 or getattr(dnn.model, 'cls_token', '') is None:
         raise BadValue(f"layer {layer!r} has no class token; take tokens='mean', 'patch' or 'all'")
     return found[:, :, :1]
 
 
-def prefix_tokens(model: nn.Module, n_token: int) -> int:
-    """How many of a layer's tokens come before those of patches: class token and registers, as timm says; else one."""
-    if getattr(getattr(model, 'patch_embed', None), 'num_patches', None) == n_token:
-        return 0
-    told = next((part for part in model.modules() if hasattr(part, 'num_prefix_tokens')), None)
+def token_grid(dnn, n_token: int) -> tuple[int, int, int] | None:
+    """(class token and registers, rows, columns) of tokens that are the patches of a picture; None if they are not.
+
+    Patches alone are found by their number: of many networks some layers have a class token, others none.
+    """
+    windows = told_by_timm(dnn.model, 'mask_spatial_shape')
+    if windows is not None and math.prod(windows) != n_token:            # those of Hiera come window by window
+        return None
+    picture, told = dnn.input_shape[-2:] if dnn.img_size else (1, 1), told_prefix(dnn.model)
+    patches = patch_grid(n_token - told, picture)
+    return (told, *patches[1:]) if patches is not None and patches[0] == 0 else patch_grid(n_token, picture)
+
+
+def as_patches(maps, dnn, layer: str):
+    """Tokens (n, n_chn, n_token, 1), arrays or tensors, as the grid (n, n_chn, n_row, n_col) of patches that they are.
+
+    Raises
+    ------
+    BadValue
+        They are not one per patch, row by row.
+    """
+    grid = token_grid(dnn, maps.shape[2])
+    if grid is None:
+        raise BadValue(f'the {maps.shape[2]} tokens of layer {layer!r} are no patches of the picture, row by row, with '
+                       'a class token and registers or without')
+    before, *sides = grid
+    return maps[:, :, before:].reshape(*maps.shape[:2], *sides)
+
+
+def told_prefix(model: nn.Module) -> int:
+    """How many tokens come before those of patches: class token and registers, as timm says; else one."""
+    told = told_by_timm(model, 'num_prefix_tokens')
     if told is not None:
-        return told.num_prefix_tokens
+        return told
     return int(not type(model).__module__.startswith('timm.') or getattr(model, 'cls_token', None) is not None)
+
+
+def told_by_timm(model: nn.Module, name: str):
+    """An attribute of a model or a part of it, or what was kept of it when the model was cut; None if it has none."""
+    found = (getattr(part, name, part.meta.get(name) if isinstance(part, GraphModule) else None)
+             for part in model.modules())
+    return next((value for value in found if value is not None), None)

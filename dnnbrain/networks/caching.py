@@ -13,13 +13,14 @@ from torch import fx
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.cutting import drop_dead_code, traced
 from dnnbrain.networks.extract import answers
-from dnnbrain.networks.heads import head_path
+from dnnbrain.networks.heads import head_paths
+from dnnbrain.networks.tracing import OneInput, unmarked
 from dnnbrain.stimuli.images import PictureSet
 
 IN_MEMORY = 2 ** 30     # bytes of features, above which they go to a memory map
 
 
-class _Opener(fx.Tracer):
+class _Opener(OneInput):
     """Opens only what learns: frozen modules are run as they are."""
 
     def __init__(self, model: nn.Module):
@@ -38,11 +39,16 @@ def split_frozen(model: nn.Module, owner: str) -> tuple[nn.Module, nn.Module]:
     BadValue
         Something before the head learns, or the forward pass cannot be divided.
     """
-    head = head_path(model).partition('.')[0] + '.'
-    early = [path for path, p in model.named_parameters() if p.requires_grad and not path.startswith(head)]
+    heads = tuple(head.partition('.')[0] + '.' for head in head_paths(model))
+    early = [path for path, p in model.named_parameters() if p.requires_grad and not path.startswith(heads)]
     if early:
         raise BadValue(f"cache_features needs a frozen trunk, but {early[0]} of {owner} learns: "
                        "dnn.freeze('all but head')")
+    with unmarked(model):
+        return _divided(model, owner)
+
+
+def _divided(model: nn.Module, owner: str) -> tuple[nn.Module, nn.Module]:
     graph = traced(model, _Opener(model), f'the features of {owner} cannot be cached')
     learns = {path for path, m in model.named_modules() if any(p.requires_grad for p in m.parameters(recurse=False))}
     late: set[fx.Node] = set()

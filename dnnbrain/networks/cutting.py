@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
+import operator
+from collections import Counter, OrderedDict
+from collections.abc import Container
 
 import torch
 import torch.nn as nn
@@ -11,17 +13,18 @@ from torch import fx
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.networks.ablation import has_lesions
-from dnnbrain.networks.axes import channels_last, told_by_kind
+from dnnbrain.networks.axes import channels_last, told_by_kind, told_by_timm, told_prefix
 from dnnbrain.networks.blueprint import describe_module
 from dnnbrain.networks.layers import split_call
 from dnnbrain.networks.state import as_model, home_of, visiting
 from dnnbrain.networks.structure import plan_of
+from dnnbrain.networks.tracing import OneInput, follow_the_input
 
 _KEEP_SHAPE = (nn.Identity, nn.modules.dropout._DropoutNd, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU,
                nn.Hardswish, nn.Softplus, nn.Tanh, nn.Sigmoid, nn.PReLU)
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(OneInput):
     """Opens only the modules that hold those to cut behind; all others stay as they are, hooks included."""
 
     def __init__(self, paths: list[str]):
@@ -32,7 +35,8 @@ class _Tracer(fx.Tracer):
         return not any(wanted.startswith(path + '.') for wanted in self.paths)
 
 
-def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
+def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str,
+        several: Container[tuple[str, int]] = ()) -> nn.Module:
     """A copy of a model that ends with what modules put out; what comes after them is gone.
 
     Parameters
@@ -42,6 +46,8 @@ def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
         one end the output is its tensor, for several a tuple in this order.
     owner : str
         What the model is called in messages.
+    several : container of (str, int)
+        The ends that put out several tensors, of which the first counts.
     """
     for path, _ in ends:
         inside = next((other for other, _ in ends if other.startswith(path + '.')), None)
@@ -56,6 +62,10 @@ def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
         if len(uses) < call:
             raise BadValue(f'layer {path!r} is used {len(uses)} times in a forward pass of {owner}, not {call}')
         found.append(uses[call - 1])
+        if (path, call) in several:
+            with graph.inserting_after(found[-1]):
+                found[-1] = graph.call_function(operator.getitem, (found[-1], 0))
+    nodes = list(graph.nodes)
     last = max(found, key=nodes.index)
     for number, node in enumerate(found):
         if node is not last:                     # what comes next may write in place
@@ -69,8 +79,8 @@ def cut(model: nn.Module, ends: list[tuple[str, int]], owner: str) -> nn.Module:
     drop_dead_code(graph, model)
     module = fx.GraphModule(model, graph, class_name=type(model).__name__)
     module.delete_all_unused_submodules()
-    if hasattr(model, 'num_prefix_tokens'):
-        module.num_prefix_tokens = model.num_prefix_tokens
+    module.meta |= {'num_prefix_tokens': told_prefix(model),                     # attributes are lost in copies
+                    'mask_spatial_shape': told_by_timm(model, 'mask_spatial_shape')}
     return module
 
 
@@ -85,6 +95,7 @@ def traced(model: nn.Module, tracer: fx.Tracer, trouble: str) -> fx.Graph:
         raise BadValue(f'{trouble}, since its forward pass depends on what it is shown: {error}') from None
     if any('dropout' in getattr(node.target, '__name__', '') for node in graph.nodes if node.op == 'call_function'):
         raise BadValue(f'{trouble}: its dropout is a function; make it a torch.nn.Dropout')
+    follow_the_input(graph)
     return graph
 
 
@@ -112,27 +123,50 @@ def cut_dnn(dnn, *layers: str):
     if not layers:
         raise BadValue(f'name the layer to cut {dnn.name} behind')
     paths = [dnn.layer2path(layer) for layer in layers]
-    trunk = cut(dnn._network(), [(path, split_call(layer)[1]) for path, layer in zip(paths, layers, strict=True)],
-                dnn.name)
-    _put_channels_first(dnn, trunk, paths)
+    ends = [(path, split_call(layer)[1]) for path, layer in zip(paths, layers, strict=True)]
+    trunk, outputs = cut(dnn._network(), ends, dnn.name), _outputs(dnn, ends)
+    several = {one for one, output in outputs.items() if isinstance(output, tuple | list)}
+    if several:
+        trunk = cut(dnn.model, ends, dnn.name, several)
+    _put_channels_first(dnn, trunk, ends, outputs)
     opened = {name for name in dnn.layer2loc if any(path.startswith(dnn.layer2path(name) + '.') for path in paths)}
     return _like(dnn, trunk, {name: loc for name, loc in dnn.layer2loc.items() if name not in opened},
                  {'cut': list(layers), 'of': plan_of(dnn)})
 
 
-def _put_channels_first(dnn, trunk: fx.GraphModule, paths: list[str]) -> None:
+def _outputs(dnn, ends: list[tuple[str, int]]) -> dict[tuple[str, int], object]:
+    """What layers put out for an empty picture; nothing where it is known that these are maps, channels first."""
+    modules = {path: dnn.model.get_submodule(path) for path, _ in ends}
+    if dnn.img_size is None or all(told_by_kind(module) is False for module in modules.values()):
+        return {}
+    outputs, calls = {}, Counter()
+
+    def note(path: str):
+        def hook(module, args, output):
+            calls[path] += 1
+            outputs[path, calls[path]] = output
+        return hook
+
+    handles = [module.register_forward_hook(note(path)) for path, module in modules.items()]
+    try:
+        _shown_nothing(dnn.model, dnn.input_shape)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {one: outputs[one] for one in ends if one in outputs}
+
+
+def _put_channels_first(dnn, trunk: fx.GraphModule, ends: list[tuple[str, int]], outputs: dict) -> None:
     """Maps leave the network with channels first, where layers have them last: heads read units as masks count them."""
-    modules = [dnn.model.get_submodule(path) for path in paths]
-    if dnn.img_size is None or all(told_by_kind(module) is False for module in modules):
-        return
-    outputs = _shown_nothing(trunk, dnn.input_shape)
     end = next(node for node in trunk.graph.nodes if node.op == 'output')
-    nodes = list(end.args[0]) if isinstance(outputs, tuple) else [end.args[0]]
-    for number, (module, output) in enumerate(zip(modules, outputs if len(nodes) > 1 else [outputs], strict=True)):
-        if getattr(output, 'ndim', 0) == 4 and channels_last(dnn, module, output.shape[1:]):
+    nodes = [end.args[0]] if len(ends) == 1 else list(end.args[0])
+    for number, one in enumerate(ends):
+        output = outputs.get(one)
+        output = output[0] if isinstance(output, tuple | list) else output
+        if getattr(output, 'ndim', 0) == 4 and channels_last(dnn, dnn.model.get_submodule(one[0]), output.shape[1:]):
             with trunk.graph.inserting_before(end):
                 nodes[number] = trunk.graph.call_method('permute', (nodes[number], 0, 3, 1, 2))
-    end.args = (tuple(nodes) if len(nodes) > 1 else nodes[0],)
+    end.args = (nodes[0] if len(ends) == 1 else tuple(nodes),)
     trunk.recompile()
 
 

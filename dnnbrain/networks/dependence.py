@@ -61,7 +61,8 @@ class Dependence:
         """The step that a call of a module ends with."""
         nodes = self.calls.get(path, [])
         if call > len(nodes) or nodes[call - 1] is None:
-            raise BadValue(f'{path!r} is used {len(nodes)} times in a forward pass')
+            raise BadValue(f'{path!r} puts out no single tensor; choose a layer inside it' if call <= len(nodes) else
+                           f'{path!r} is used {len(nodes)} times in a forward pass')
         return nodes[call - 1]
 
     def shapes(self, nodes: Iterable[fx.Node], input_shape: tuple[int, ...]) -> dict:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from dnnbrain.networks.state import home_of, visiting
+from dnnbrain.networks.tracing import OneInput, unmarked
 
 _POINTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
               nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Identity,
@@ -78,7 +79,7 @@ def field_states(model: nn.Module) -> dict[str, list[Field | str | None]]:
     """Module path -> for each call of it a field, or why there is none: `EVERYWHERE` or `UNKNOWN`."""
     tracer = Tracer()
     try:
-        with visiting(model, home_of(model)):
+        with visiting(model, home_of(model)), unmarked(model):
             graph = tracer.trace(model.eval())
     except Exception:                                    # whatever the code of a model does with a proxy
         return {}
@@ -88,7 +89,7 @@ def field_states(model: nn.Module) -> dict[str, list[Field | str | None]]:
     return {path: [_told(states.get(node)) for node in nodes] for path, nodes in tracer.outputs.items()}
 
 
-class Tracer(fx.Tracer):
+class Tracer(OneInput):
     """Keeps which node each call of a module ends with, and runs no hooks."""
 
     def __init__(self):

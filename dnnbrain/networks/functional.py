@@ -15,6 +15,7 @@ from torch import fx
 from dnnbrain._checks import BadValue, listing
 from dnnbrain.networks.fields import Tracer
 from dnnbrain.networks.state import home_of, visiting
+from dnnbrain.networks.tracing import unmarked
 
 COLUMNS = ['operation', 'kind', 'inside', 'before', 'after', 'layer']
 ABOUT_SHAPES = frozenset(('getattr', 'size', 'dim', 'numel', 'len', '_assert'))
@@ -46,7 +47,7 @@ def functional_operations(dnn) -> pd.DataFrame:
     """
     tracer = _Placing()
     try:
-        with visiting(dnn._network(), home_of(dnn.model)):
+        with visiting(dnn._network(), home_of(dnn.model)), unmarked(dnn.model):
             graph = tracer.trace(dnn.model.eval())
     except Exception as error:                           # whatever the code of a model does with a proxy
         raise BadValue(f'the forward pass of {dnn.name} cannot be traced ({str(error).splitlines()[0]:.80}), so its '

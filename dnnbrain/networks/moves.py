@@ -66,7 +66,7 @@ def item(step: Step, box: Box) -> Parts | None:
         name = Step(source, None, step.shapes).name
         if name not in ('chunk', 'split') or not isinstance(index, int):
             return [(source, box)] if index == 0 else None
-        dim = Step(source, None, step.shapes).given('_', 'dim').get('dim', 0)
+        dim = Step(source, None, step.shapes).given('_', 'dim').get('dim', 0) % len(box)
         sizes = [shape[dim] for shape in shapes]
         start, index = sum(sizes[:index % len(sizes)]), index % len(sizes)
         part = places(sum(sizes), slice(start, start + sizes[index]))

@@ -40,7 +40,7 @@ def recording(dnn, dmask: Mask, pool_method: str | None, put: Callable, tokens: 
             calls[layer] = calls.get(layer, 0) + 1
             if calls[layer] != call:
                 return
-            activ = as_maps(channels_first(dnn, module, output), layer, n_shown[0], tokens, dnn.model)
+            activ = as_maps(channels_first(dnn, module, output), layer, n_shown[0], tokens, dnn)
             if layer not in picks:
                 picks[layer] = {axis: torch.as_tensor(index, device=activ.device)
                                 for axis, index in dmask.indices(layer, tuple(activ.shape)).items()}

@@ -13,6 +13,7 @@ import torch
 from dnnbrain._checks import BadValue
 from dnnbrain.networks.blueprint import changes, describe_module, make_module
 from dnnbrain.networks.registry import is_known, network_class
+from dnnbrain.networks.state import home_of
 
 
 def plan_of(dnn) -> dict:
@@ -87,7 +88,8 @@ def build(plan: dict, network: type | None = None, **kwargs):
     else:
         with torch.device('meta'):
             head = make_module(plan['join'])
-        dnn = build(plan['to'], network, **kwargs).join(head)
+        dnn = build(plan['to'], network, **kwargs)
+        dnn = dnn.join(_beside(dnn, head))
     for name, value in plan.get('kept', {}).items():
         setattr(dnn.model, name, value)
     for path, description in plan.get('changed', {}).items():
@@ -102,8 +104,13 @@ def build(plan: dict, network: type | None = None, **kwargs):
             parent, _, name = path.rpartition('.')
             setattr(dnn.model.get_submodule(parent), name, None)
         elif path:
-            dnn.model.set_submodule(path, module)
+            dnn.model.set_submodule(path, _beside(dnn, module))
         else:
             dnn.model = module
     dnn._name_layers()
     return dnn
+
+
+def _beside(dnn, module: torch.nn.Module) -> torch.nn.Module:
+    """A module without memory, with what a network has: some cannot be made without."""
+    return module.to_empty(device=home_of(dnn.model))

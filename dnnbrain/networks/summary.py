@@ -35,8 +35,11 @@ def layer_table(dnn) -> pd.DataFrame:
     paths = {layer: dnn.layer2path(layer) for layer in dnn.layers}
 
     def note(layer):
+        calls = iter(range(1, split_call(layer)[1] + 1))
+
         def hook(module, args, output):
-            shapes.setdefault(layer, _shape(channels_first(dnn, module, output), layer))
+            if next(calls, None) == split_call(layer)[1]:
+                shapes[layer] = _shape(channels_first(dnn, module, output), layer)
         return hook
 
     handles = [dnn.layer2module(layer).register_forward_hook(note(layer)) for layer in dnn.layers]

@@ -130,8 +130,8 @@ def as_pictures(maps) -> np.ndarray:
     grid = patch_grid(maps.shape[2]) if maps.shape[3] == 1 else None
     if grid is None:
         return maps.astype(float)
-    before, side = grid
-    return maps[:, :, before:].reshape(*maps.shape[:2], side, side)
+    before, *sides = grid
+    return maps[:, :, before:].reshape(*maps.shape[:2], *sides)
 
 
 def stimulus_pictures(stimuli) -> list[np.ndarray | None]:

@@ -181,6 +181,11 @@ class TestBehavior:
             predicted = theirs.fit(X[train], words[train]).predict(X[test])
             np.testing.assert_array_equal(found['conf_m'][0, k], confusion_matrix(words[test], predicted))
             assert found['score'][0, k] == pytest.approx((predicted == words[test]).mean())
+        words[:6] = ''
+        gappy = np.column_stack([words.astype(object), np.where(words == '', None, words)])
+        with pytest.warns(UserWarning, match='1 of 2 measures are constant or not finite; they score NaN'):
+            assert np.isnan(BrainDecoder(X, 'mv', name, 3).decode_behavior(gappy)['score']).any(axis=1).tolist() == \
+                [False, True]
         single = BrainDecoder(X, 'uv', name, 3).decode_behavior(np.where(X[:, 5] > 0, 'cat', 'dog'))
         assert single['location'].tolist() == [6] and single['score'].mean() > 0.9
 

@@ -348,6 +348,26 @@ class TestPermutations:
             BrainEncoder(brain[:, :6], **given).encode_dnn(activ, **asked)
 
 
+def test_a_scan_that_repeats_stimuli_is_told(rng):
+    """Layers that say nothing score far above 0 where the stimuli of a held-out stretch trained the model too."""
+    shown, onsets, durations = np.concatenate([rng.permutation(12) for _ in range(6)]), np.arange(72) * 6.0, np.ones(72)
+    responses = hrf_matrix(onsets, durations, 230, 2.0) @ rng.standard_normal((12, 9))[shown]
+    nothing = Activation('c', rng.standard_normal((12, 30, 1, 1)))
+    nothing.stim_ids = np.arange(12)
+    encoder = BrainEncoder(responses, cv=3, scoring='correlation', stim_ids=shown, hrf=(onsets, durations, 2.0))
+    with pytest.warns(UserWarning, match='12 stimuli are shown in several groups.*even unrelated layers then score'):
+        assert encoder.encode_dnn(nothing, models=False)['c']['score'].mean() > 0.2
+    once = BrainEncoder(responses[:36], 'mv', 'glm', 2, stim_ids=shown[:12], hrf=(onsets[:12], durations[:12], 2.0))
+    once.encode_dnn(nothing, models=False)                                                     # no warning
+
+
+def test_a_censored_volume_is_told(activ, brain):
+    brain = brain[:, :6].copy()
+    brain[4] = np.nan
+    with pytest.warns(UserWarning, match='6 of 6 voxels are .* NaN .1 volumes hold no finite number; leave them out.'):
+        assert np.isnan(BrainEncoder(brain, cv=3).encode_dnn(activ, models=False)['conv']['score']).all()
+
+
 class TestPredictions:
     @pytest.mark.parametrize('map_type, estimator', [('mv', 'ridge'), ('mv', 'lasso'), ('uv', 'glm'),
                                                      ('mv', LinearRegression())])
@@ -361,6 +381,17 @@ class TestPredictions:
             rows = found['fold'] == k
             expected = r2_score(brain[rows, :6], found['prediction'][1][rows, :6], multioutput='raw_values')
             np.testing.assert_allclose(found['score'][1, :6, k], expected, atol=1e-5)
+
+    @pytest.mark.parametrize('map_type, estimator', [('mv', 'ridge'), ('uv', 'glm')])
+    def test_of_raw_bold(self, activ, brain, map_type, estimator):
+        """In float32, 1e6 + predictions that ridge shrank to little were 1e6 throughout: .17 became .10."""
+        tables = []
+        for Y in (brain[:, :3], brain[:, :3] + 1e6):
+            encoder = BrainEncoder(Y, map_type, estimator, 3, 'correlation')
+            found = encoder.encode_dnn(activ, predictions=True)
+            tables.append(encoder.profile(found, n_boot=20)[['mean', 'low', 'high']].to_numpy())
+        np.testing.assert_allclose(*tables, atol=1e-4)
+        assert found['conv']['prediction'].dtype == np.float64
 
     def test_profile(self, activ, brain):
         encoder = BrainEncoder(brain[:, :6], scoring='correlation', cv=3)
@@ -406,6 +437,7 @@ class TestTimeSeries:
         Y = np.column_stack([clean / clean.std(axis=0) + 0.3 * rng.standard_normal((260, 2)), rng.standard_normal(260)])
         return activ, activ.stim_ids[shown], (onsets, durations, self.TR), X, Y
 
+    @pytest.mark.filterwarnings('ignore:.* stimuli are shown in several groups')
     def test_planted_signal_and_slow_reference(self, scan):
         activ, ids, times, X, Y = scan
         runs = np.repeat(np.arange(5), 52)
@@ -421,6 +453,7 @@ class TestTimeSeries:
                              hrf=hrf_matrix(times[0], times[1], 260, self.TR))
         np.testing.assert_allclose(given.encode_dnn(activ)['l']['score'], found['score'])
 
+    @pytest.mark.filterwarnings('ignore:.* stimuli are shown in several groups')
     def test_folds_are_stretches_of_time(self, scan):
         activ, ids, times, _, Y = scan
         found = BrainEncoder(Y, cv=4, stim_ids=ids, hrf=times).encode_dnn(activ, predictions=True)['l']
@@ -428,6 +461,7 @@ class TestTimeSeries:
         best = BrainEncoder(Y, 'uv', 'glm', 4, stim_ids=ids, hrf=times).encode_dnn(activ, 'channel')['l']
         assert best['score'].shape == (4, 3, 4)
 
+    @pytest.mark.filterwarnings('ignore:.* stimuli are shown in several groups')
     def test_noise_that_is_slow_does_not_leak(self, scan, rng):
         """Shuffled volumes would predict a slow drift from its neighbours."""
         activ, ids, times, _, _ = scan

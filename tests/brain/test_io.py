@@ -325,3 +325,15 @@ def test_a_cifti_file_by_another_name(make_image, table):
     path.rename(plain)
     assert load_brainimg(plain)[0].shape == (6, 36, 1, 1)
     assert Responses.load(plain).suffix == '.dscalar.nii'
+
+
+@pytest.mark.parametrize('dtype, value', [(np.int16, 40000.0), (np.uint8, -1), (np.int16, 0.5), (np.int32, np.nan)])
+def test_whole_numbers_do_not_wrap(tmp_path, dtype, value):
+    """40,000 became -25,536, and 0.5 became 0."""
+    _, header = load_brainimg(image(tmp_path / 'x.nii', np.zeros((2, 3, 4))))
+    data = np.full((2, 3, 4), value)
+    with pytest.raises(BadValue, match=f'dtype {np.dtype(dtype)} holds whole numbers from .* data hold others'):
+        save_brainimg(tmp_path / 'y.nii', data, header, dtype=dtype)
+    assert not (tmp_path / 'y.nii').exists()
+    save_brainimg(tmp_path / 'y.nii', np.full((2, 3, 4), 7.0), header, dtype=dtype)
+    assert (nib.load(tmp_path / 'y.nii').get_fdata() == 7).all()

@@ -109,6 +109,13 @@ class TestTable:
         with pytest.raises(TypeError):
             roi + 'V1'
 
+    def test_integers_do_not_wrap(self):
+        """The maximum over voxels of a uint8 image is uint8: 1 - 2 was 255, and - 300 an OverflowError."""
+        one, two = (ROI(['V1'], np.array([value, 200], np.uint8)) for value in (1, 2))
+        for found, expected in ((one - two, [-1, 0]), (one + two, [3, 400]), (one - 300, [-299, -100]),
+                                (one * 2, [2, 400])):
+            np.testing.assert_array_equal(found.data[:, 0], expected)
+
     def test_file(self, tmp_path, roi):
         roi.save(tmp_path / 'a.b.roi.h5')
         back = ROI()
@@ -144,7 +151,16 @@ class TestNames:
         (tmp_path / 'x.csv').write_text('1,left V1\n')
         assert read_label_table(tmp_path / 'x.csv') == {1: 'left V1'}
 
+    @pytest.mark.parametrize('suffix, text', [
+        ('.tsv', '3\tV1, left\n17\tgroße Höhle\n'), ('.csv', '3,"V1, left"\n17,große Höhle\n'),
+        ('.csv', 'label, name\n"3", "V1, left"\n17, große Höhle\n')])
+    def test_names_with_commas(self, tmp_path, suffix, text):
+        """The comma cut the name, or the first line was taken for a heading and its region lost its name."""
+        (tmp_path / f'x{suffix}').write_text(text, encoding='utf-8')
+        assert read_label_table(tmp_path / f'x{suffix}') == {3: 'V1, left', 17: 'große Höhle'}
+
     @pytest.mark.parametrize('text, says', [
+        ('3;V1\n', "line 1: a number and a name are needed, not '3;V1'"),
         ('1,V1\ntwo,FFA\n', "line 2: a number and a name are needed, not 'two,FFA'"), ('id,name\n', 'holds no number'),
         ('1,V1\n1,FFA\n', 'label 1 stands twice'), ('1,V1\n2\n', 'line 2')])
     def test_bad_tables(self, tmp_path, text, says):
@@ -169,6 +185,7 @@ class TestNames:
     def test_mistakes(self):
         for mask, names, wanted, says in (
                 ([0, 0.5, 1], None, (), 'the mask holds 0.5; .*threshold it'),
+                ([0, 0.9999847, 2], None, (), 'the mask holds 0.9999847; .* or round it'),
                 ([0, np.nan], None, (), 'holds no voxel'),
                 ([1, 2], {1: 'V1', 2: 'V1'}, (), "several labels of the mask are named 'V1'"),
                 ([1, 2], {1: 'V1'}, ['V2'], "label 'V2' is not in the mask; .*choose from V1, 2")):
@@ -208,6 +225,26 @@ class TestFromImage:
         nib.save(nib.Nifti1Image(labels, nib.load(path).affine), tmp_path / 'm.nii')
         with pytest.raises(BadValue, match='lie wholly beyond the responses'):
             ROI.from_image(path, tmp_path / 'm.nii', resample=True)
+
+    @pytest.mark.parametrize('method, statistic', [('mean', np.mean), ('std', np.std), ('max', np.max)])
+    def test_voxels_beyond_coverage(self, make_image, table, method, statistic):
+        """A single NaN made the whole region NaN, while RDMs of the same region left the voxel out."""
+        data, labels = table[0].copy(), table[1]
+        some, whole = np.flatnonzero(labels == 1), labels == 3
+        data[4, some[0]], data[0, some[1]], data[:, whole] = np.nan, np.inf, np.nan
+        with pytest.warns(UserWarning) as caught:
+            roi = ROI.from_image(make_image('x', 'nii', data), make_image('m', 'nii', labels), method)
+        assert roi.rois == ['1', '2']
+        assert f'{2 + whole.sum()} voxels of the regions are NaN or infinite' in str(caught[0].message)
+        assert '1 of 3 regions have no voxel in the responses and are left out: 3' in str(caught[1].message)
+        np.testing.assert_allclose(roi.data[:, 0], statistic(data[:, some[2:]].astype(np.float64), axis=1), rtol=1e-6)
+
+    def test_censored_volumes(self, make_image, table):
+        data = table[0].copy()
+        data[2] = np.nan
+        roi = ROI.from_image(make_image('x', 'nii', data), make_image('m', 'nii', table[1]))
+        assert roi.rois == ['1', '2', '3'] and np.flatnonzero(np.isnan(roi.data).any(axis=1)).tolist() == [2]
+        np.testing.assert_allclose(roi.data[3, 0], data[3, table[1] == 1].mean(), rtol=1e-6)
 
     def test_methods(self, make_image, table):
         with pytest.raises(BadValue, match="'voxel' is not known; choose from mean, std, max"):

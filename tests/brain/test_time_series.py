@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter1d
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.hrf import hrf_matrix
 from dnnbrain.brain.core import BrainEncoder
-from dnnbrain.brain.time_series import TimeBlocks, blocks_of_time, response_span
+from dnnbrain.brain.time_series import TimeBlocks, as_hrf, blocks_of_time, response_span
+from dnnbrain.brain.trials import single_trials
 from dnnbrain.dnn.core import Activation
 from dnnbrain.mapping.crossval import folds
 
@@ -53,3 +54,26 @@ def test_slow_noise_scores_nothing(estimator):
 def test_times_that_are_no_numbers(hrf, sentence, rng):
     with pytest.raises((BadType, BadValue), match=sentence):
         BrainEncoder(rng.standard_normal((20, 2)), hrf=hrf)
+
+
+@pytest.mark.parametrize('onsets', [[4000, 8000, 12000], [41, 42, 43]])
+def test_events_outside_the_scan(onsets, rng):
+    """Onsets in milliseconds scored 0 everywhere without a word."""
+    with pytest.raises(BadValue, match='no event reaches into the scan of 40 s; onsets must be seconds from its first'):
+        BrainEncoder(rng.standard_normal((20, 2)), hrf=(onsets, [1] * 3, 2.0))
+
+
+def test_events_of_other_runs():
+    """The table of a whole session with the scan of its first run."""
+    with pytest.warns(UserWarning, match='4 of 6 events begin after the scan of 100 s and count for nothing'):
+        as_hrf((np.arange(6) * 60.0, np.ones(6), 2.0), 50)
+
+
+def test_onsets_that_begin_anew_in_each_run():
+    """Two runs of 60 s in one table: the first got all events, the second none."""
+    onsets, durations = np.tile([2.0, 29, 55], 2), np.ones(6)
+    with pytest.warns(UserWarning, match='the last event ends 56 s into a scan of 120 s; where runs were joined'):
+        as_hrf((onsets, durations, 2.0), 60)
+    with pytest.warns(UserWarning, match='where runs were joined'):
+        single_trials(np.zeros((60, 1)), onsets + np.repeat([0, 3.3], 3), durations, 2.0)
+    as_hrf((onsets + np.repeat([0, 60], 3), durations, 2.0), 60)          # no warning

@@ -9,7 +9,7 @@ import pytest
 
 from dnnbrain.brain.core import BrainDecoder, BrainEncoder
 from dnnbrain.brain.responses import Responses
-from dnnbrain.dnn.core import Activation, DnnProbe, Stimulus
+from dnnbrain.dnn.core import Activation, DnnProbe, Mask, Stimulus
 from dnnbrain.mapping.inference.ceiling import noise_ceiling
 from dnnbrain.mapping.mapper import make_mapping
 from dnnbrain.mapping.model_sets import load_models
@@ -131,6 +131,19 @@ class TestEncode:
         assert load_models(place / 'model.h5').shape == (4, 12)
         scores = pd.read_csv(out / 'scores.csv')
         assert scores[['row', 'column', 'fold']].drop_duplicates().shape == (12, 3) and scores['row'].max() == 2
+
+    @pytest.mark.parametrize('axis, options, expected', [
+        ('channel', '-layer conv -chn 2', {'channel': [2, 2]}),
+        ('row_col', '-dmask {}', {'row': [2, 2], 'column': [2, 1]})])
+    def test_iterations_by_their_number_in_the_network(self, run, out, axis, options, expected):
+        """They were counted among those that -chn or -dmask kept."""
+        mask = out.parent / 'x.dmask.csv'
+        Mask('conv', 'all', [2], [2, 1]).save(mask)
+        ok(run, 'db_encode', '-anal mv -act x.act.h5 -resp once.nii.gz -model glm -cv 2 -iteraxis', axis,
+           *options.format(mask).split(), '-out', out)
+        scores = pd.read_csv(out / 'scores.csv')
+        scores = scores[scores['fold'] == 1] if axis == 'row_col' else scores
+        assert {name: scores[name].tolist() for name in expected} == expected
 
     def test_banded(self, run, out):
         ok(run, 'db_encode', '-anal mv -act x.act.h5 -resp x.roi.h5 -roi FFA V1 -model banded -scoring r2 -out', out)

@@ -3,7 +3,12 @@
 import importlib
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+
+from dnnbrain._checks import BadValue
+from dnnbrain.cli._mapping import measures_of
+from dnnbrain.dnn.core import Stimulus
 
 SELECTION, RESPONSES, FIT = 'act layer chn dmask', 'resp bmask roi', 'anal model scoring cv'
 OPTIONS_OF_1_0 = {
@@ -81,6 +86,15 @@ def test_one_sentence_and_nothing_written(run, mapping_files, out, command, opti
     assert code == 2 and table == '' and says in err, err
     assert len(err.splitlines()) == 1 and not out.exists()
     assert sorted(file.name for file in mapping_files.iterdir()) == before
+
+
+@pytest.mark.parametrize('column, labels', [('word', ['Tür, rot', '', 'Äpfel', '']),
+                                            ('number', [1.0, np.nan, 2, np.nan])])
+def test_labels_that_are_missing(column, labels):
+    """An empty cell was a class of its own, and so was 'nan'."""
+    stimuli = Stimulus({}, {'stimID': list('abcd'), column: labels, 'word2': list('xyxy')})
+    with pytest.raises(BadValue, match=f"-beh '{column}' has no entry for 2 rows; leave these rows out"):
+        measures_of(stimuli, [column, 'word2'], labels=True)
 
 
 def test_a_folder_that_only_looks_writable(run, out, monkeypatch):

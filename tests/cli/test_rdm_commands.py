@@ -91,7 +91,7 @@ def test_dnn_rsa_crossvalidated(run, act_file, categories, tmp_path):
     (['-cate', 'CATE', '-column', 'size'], "column 'size' is not in the stimulus table"),
     (['-cate', 'SHORT'], '6 stimuli are not in the table: 2.png'),
     (['-cate', 'TWICE'], "stimulus '0.png' stands in the table with different values of 'label'"),
-    (['-cate', 'HOLES', '-column', 'size'], 'conditions holds NaN in 1 rows'),
+    (['-cate', 'HOLES', '-column', 'size'], 'conditions has no entry for 1 rows'),
     (['-cate', 'NONE'], "no column 'label' or 'condition'"),
 ])
 def test_dnn_rsa_refuses(run, act_file, categories, tmp_path, monkeypatch, options, says):

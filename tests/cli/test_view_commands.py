@@ -139,3 +139,10 @@ def test_mistakes(lab, run, line, sentence, monkeypatch):
     name, *args = line.split()
     code, _, err = run(name, *args)
     assert code == 2 and sentence in err and not list(lab.glob('out/*'))
+
+
+def test_tokens_in_windows_are_no_maps(lab, run):
+    """Hiera's: they were drawn as if they came row by row."""
+    code, _, said = run('dnn_view', '-net', 'timm:hiera_tiny_224', '-random', '-seed', 0, '-layer', 'block2', '-chn', 1,
+                        '-stim', 'x.stim.csv', '-out', 'maps')
+    assert code == 2 and "784 tokens of layer 'block2' are no patches of the picture, row by row" in said

@@ -154,6 +154,7 @@ def test_noise_remembers_within_a_run(activ):
     assert abs(correlation(starts)) < 0.15              # 5 boundaries x about 400 voxels
 
 
+@pytest.mark.filterwarnings('ignore:.* stimuli are shown in several groups')
 @pytest.mark.parametrize('space, tr', [('volume', 2), ('left', None), ('cifti', None)])
 def test_encoding_recovers_the_truth(rng, space, tr):
     """In every space, of every second or fortieth place, from shuffled repeats and from a scan."""

@@ -165,6 +165,8 @@ def test_bad_voxels_are_nan_and_do_not_stop(rng):
 @pytest.mark.parametrize('call, error, says', [
     (lambda y: noise_ceiling(y, np.arange(12)), BadValue, '0 of 12 stimuli were shown more than once'),
     (lambda y: noise_ceiling(y, np.arange(11)), BadValue, '11 stim_ids came for 12 trials'),
+    (lambda y: noise_ceiling(y, list('aabbcc') + [''] * 6), BadValue, 'stim_ids has no entry for 6 trials; leave'),
+    (lambda y: split_half(y, [1, 1, 2, 2, 3, 3] + [np.nan] * 6), BadValue, 'stim_ids has no entry for 6 trials'),
     (lambda y: noise_ceiling(y[:, 0], np.arange(12)), BadType, r'\(n_trial, n_voxel\)'),
     (lambda y: noise_ceiling(y, np.arange(12) // 2).of('correlations'), BadValue, "did you mean 'correlation'"),
     (lambda y: noise_ceiling(y, np.arange(12) // 2).of('r2', 0), BadValue, 'n_trial must be'),

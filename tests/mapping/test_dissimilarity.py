@@ -273,7 +273,9 @@ def test_a_condition_missing_in_a_run(repeated):
     ({'metric': 'crossnobis', 'conditions': [0, 0, 1, 1, 2, 2], 'shrinkage': 'full'}, "shrinkage 'full' is not"),
     ({'runs': np.arange(6)}, "runs go with metric 'crossnobis'"),
     ({'conditions': [0, 1]}, r'for each of the 6 rows, not shape \(2,\)'),
-    ({'conditions': [0, 1, 1, np.nan, 1, 1]}, 'holds NaN in 1 rows'),
+    ({'conditions': [0, 1, 1, np.nan, 1, 1]}, 'conditions has no entry for 1 rows; leave these rows out'),
+    ({'conditions': ['a', None, 'b', 'a', 'b', 'c']}, 'conditions has no entry for 1 rows'),
+    ({'conditions': ['Tür, a', '', 'b', 'b', '', 'b']}, 'conditions has no entry for 2 rows'),
     ({'conditions': np.zeros(6)}, 'two items or more'),
     ({'metric': 'minkowski', 'p': 0}, 'p must be a number above 0'),
     ({'metric': 'mahalanobis'}, 'needs fewer units than patterns'),
@@ -293,7 +295,7 @@ def test_mistakes(rng, layers):
     with pytest.raises(BadValue, match='no unit'):
         dissimilarity(X[:, :0], 'correlation')
     with pytest.raises(BadType, match='conditions must be all text or all numbers'):
-        dissimilarity(X, conditions=['a', None, 'b', 'a', 'b', 'c'])
+        dissimilarity(X, conditions=np.array(['a', 1, 'b', 'a', 'b', 'c'], dtype=object))
     with pytest.raises(BadValue, match='depend on each other|constant'):
         dissimilarity(np.column_stack([X, np.ones(6)]), 'mahalanobis')
     with pytest.raises(BadValue, match='repetitions of a condition are all the same'):

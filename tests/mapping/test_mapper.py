@@ -69,6 +69,15 @@ def test_p_values_know_no_units(unit, activ, Y):
     assert np.array_equal(places[0].row, places[1].row) and np.allclose(places[0].score, places[1].score, atol=1e-5)
 
 
+def test_numbers_of_stimuli_that_a_table_made_floats(activ, Y):
+    """73.0 of a column with gaps, once these are left out, is the picture 73."""
+    numbered = Activation('conv', activ.get('conv'))
+    numbered.stim_ids = np.arange(73, 73 + len(Y))[::-1]
+    scores = [BrainEncoder(Y, 'mv', 'glm', 3, stim_ids=ids).encode_dnn(numbered)['conv']['score']
+              for ids in (np.arange(73, 73 + len(Y)), np.arange(73.0, 73 + len(Y)))]
+    assert np.array_equal(*scores)
+
+
 def test_p_values_know_no_units_of_activations(activ, Y):
     small = Activation('conv', activ.get('conv') * 1e-20)
     p = [BrainEncoder(Y, cv=3, scoring='correlation').encode_dnn(one, n_perm=19, models=False)['conv']['p']
@@ -99,6 +108,7 @@ def test_dead_channels_do_not_stop_a_map(activ, Y):
     ({'rng': 'x'}, "rng must be a whole number, not 'x'"), ({'rng': -1}, 'rng must be a seed from 0 to 4294967295'),
     ({'stim_ids': 'abc'}, 'stim_ids must be a list with an entry for each row'),
     ({'groups': [None] * 30}, 'groups has no entry for 30 rows'),
+    ({'groups': ['run 1', ''] * 15}, 'groups has no entry for 15 rows'),
     ({'groups': np.zeros((30, 1))}, r'groups must be a list .*, not of shape \(30, 1\)'),
     ({'brain_activ': np.zeros((30, 0))}, 'brain_activ is empty'),
 ])

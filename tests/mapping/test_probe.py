@@ -132,6 +132,17 @@ def test_measures_that_cannot_be_predicted(activ, rng):
     assert len(caught) == 1 and np.isfinite(found['score'][0, 0]).all() and np.isnan(found['score'][0, 1:]).all()
 
 
+@pytest.mark.parametrize('hole', [None, np.nan])
+def test_labels_that_are_missing(activ, rng, hole):
+    """Folds were refused in the words of scikit-learn, for all labels."""
+    beh = rng.choice(['Tür, rot', 'Äpfel'], (N, 2)).astype(object)
+    beh[3, 1] = hole
+    with pytest.warns(UserWarning, match='1 of 2 measures are constant or not finite; they score NaN'):
+        found = DnnProbe(activ, 'mv', 'lrc', 3).probe(beh)['fc']['score']
+    assert np.isnan(found[0, 1]).all()
+    np.testing.assert_array_equal(found[0, 0], DnnProbe(activ, 'mv', 'lrc', 3).probe(beh[:, 0])['fc']['score'][0, 0])
+
+
 def test_bands(activ, rng):
     beh = activ.get('fc')[:, :1, 0, 0] + 0.1 * rng.standard_normal((N, 1))
     found = DnnProbe(activ, 'mv', 'banded', 3, n_iter=5, inner_cv=2).probe(beh)

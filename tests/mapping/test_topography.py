@@ -96,6 +96,16 @@ def test_polar_angles_by_hand():
     assert np.isnan(angle[[0, 7]]).all() and np.isnan(eccentricity[7])
 
 
+def test_parts_of_maps_have_no_place_in_the_picture(activ, rng):
+    """Column 5 of 5, of a map cut to columns 4 and 5, was reported as column 2 of 2 under another angle."""
+    Y = activ.get('early')[:, 1, 0, 4, None] + 0.1 * rng.standard_normal((90, 1))
+    for axes in ({'col': [4, 5]}, {'row': [1, 2]}):
+        with pytest.raises(BadValue, match='layer early was masked to some rows or columns'):
+            best_positions(activ.mask({'early': axes}), Y)
+    found = best_positions(activ.mask({'early': {'chn': [2, 3]}}), Y)
+    assert (found.layer, found.row, found.column) == (1, 1, 5)
+
+
 def test_mistakes(activ, rng):
     Y = rng.standard_normal((90, 2))
     activ.set('fc', rng.standard_normal((90, 5, 1, 1)))

@@ -78,6 +78,12 @@ def test_the_table_of_layers_says_the_shapes_of_activations(name):
         assert tuple(map(int, shapes[layer].split(' x '))) == found.shape(layer)[1:4 if shapes[layer].count('x') else 2]
 
 
+def test_the_table_of_layers_tells_each_use_of_a_module_apart():
+    pool = nn.MaxPool2d(2)
+    dnn = DNN(nn.Sequential(pool, nn.Conv2d(3, 4, 1), pool), img_size=(8, 16), test_transform=full_field((8, 16)))
+    shapes = dnn.summary().set_index('layer')['shape']
+    assert (shapes['0#1'], shapes['0#2']) == ('3 x 4 x 8', '4 x 2 x 4')
+
 class Odd(nn.Module):
     """Maps of eight channels with eight rows and one column; a ReLU that is listed behind a fully connected layer."""
 
@@ -174,8 +180,9 @@ class TestTokens:
         whole = dnn.compute_activation(shown(dnn), 'blocks.0')
         np.testing.assert_array_equal(patches.get('blocks.0'), whole.get('blocks.0'))
 
-    @pytest.mark.parametrize('n_token, grid', [(196, (0, 14)), (197, (1, 14)), (201, (5, 14)), (1374, (5, 37)),
-                                               (4, (0, 2)), (7, None), (3, None), (77, None), (1, None)])
+    @pytest.mark.parametrize('n_token, grid', [(196, (0, 14, 14)), (197, (1, 14, 14)), (201, (5, 14, 14)),
+                                               (1374, (5, 37, 37)), (4, (0, 2, 2)), (7, None), (3, None), (77, None),
+                                               (1, None)])
     def test_grid(self, n_token, grid):
         assert patch_grid(n_token) == grid
 

@@ -317,6 +317,20 @@ def test_regions_have_panels_and_no_map(encode, tmp_path):
     assert 'On the brain' not in out.read_text() and 'a&lt;b' in out.read_text() and 'a<b' not in out.read_text()
 
 
+def test_layers_of_other_axes_stay_in_the_profile(tmp_path):
+    """Clips have frames and maps have none: layers without this column were left out of profile and table."""
+    clip, fc = np.array([[[0.1, 0.3]], [[0.5, 0.7]]]), np.array([[[0.2, 0.4]]])
+    place = {'row': np.array([1, 1]), 'column': np.array([1, 1])}
+    table = write_scores(
+        tmp_path / 'probe', {'clip': {'score': clip}, 'fc': {'score': fc}},
+        {'command': 'dnn_probe', 'anal': 'mv', 'model': 'ridge', 'cv': 2, 'beh': ['mood'], 'iteraxis': 'row_col'},
+        ['mood'], 'row_col', {'clip': {'frame': np.array([1, 2])} | place, 'fc': {k: v[:1] for k, v in place.items()}})
+    profile = layer_profile(read(tmp_path / 'probe')).set_index('layer')
+    assert profile['r'].to_dict() == pytest.approx({'clip': 0.6, 'fc': 0.3})
+    assert profile['n_iteration'].to_dict() == {'clip': 2, 'fc': 1}
+    assert table['best'].tolist() == pytest.approx([0.6, 0.3]) and 'score' not in table
+
+
 def test_probe(tmp_path):
     """Six of ten right, the most frequent class is 0.7 of all."""
     matrix = np.array([[5, 2], [2, 1]])

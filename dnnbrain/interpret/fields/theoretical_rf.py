@@ -113,6 +113,7 @@ class TheoreticalReceptiveField(Algorithm):
         end = self._node(graph, layer)
         calls = self._calls_before(graph, end)
         shapes = graph.shapes([end, *calls], shape)
+        calls = {node: call for node, call in calls.items() if isinstance(shapes[node], tuple) or node is end}
         states, names = field_states(self.dnn.model), _names(self.dnn)
         layers = Layers({'0': {'j': 1, 'r': 1, 'start': .5, 'output_shape': [batch_size, *shape], 'layer': '',
                                'name': 'picture'}})

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadValue, choice, positive_number
-from dnnbrain.activation.tokens import patch_grid
 from dnnbrain.interpret.algorithm import Algorithm
 from dnnbrain.interpret.answer import Answer, answering
 from dnnbrain.interpret.target import ChannelTarget, ModelTarget
 from dnnbrain.interpret.view import View
+from dnnbrain.networks.axes import as_patches
 from dnnbrain.networks.state import pick_device
 
 METHODS = {'nearest': {}, 'bilinear': {'align_corners': False}, 'bicubic': {'align_corners': False}, 'area': {}}
@@ -69,12 +69,12 @@ class UpsamplingActivationMapping(Algorithm):
         """What gives the maps of the target in place of its numbers."""
         target = self.target()
         if isinstance(target, ModelTarget):
-            return _contributions(target)
+            return _contributions(target, self.dnn)
         if getattr(target, 'unit', None) is not None:
             raise BadValue('a unit has no map; leave unit out, or use OccluderDiscrepancyMapping')
         if not isinstance(target, ChannelTarget):
             raise BadValue('maps are of channels (ChannelTarget) or of voxels (ModelTarget)')
-        return ChannelMaps(target)
+        return ChannelMaps(target, self.dnn)
 
     def maps(self, answer: Answer, view: View, picture: torch.Tensor) -> list[torch.Tensor]:
         """Maps (n_target, n_row, n_col) of each layer for a picture (3, h, w), by an open answer of `maps_target`."""
@@ -95,20 +95,20 @@ class UpsamplingActivationMapping(Algorithm):
 class ChannelMaps:
     """Maps of channels, in the place of the numbers of a target."""
 
-    def __init__(self, target: ChannelTarget):
-        self.layers, self.names, self._target = target.layers, target.names, target
+    def __init__(self, target: ChannelTarget, dnn):
+        self.layers, self.names, self._target, self._dnn = target.layers, target.names, target, dnn
 
     def __call__(self, answers) -> list[torch.Tensor]:
         """[(n, n_chn, n_row, n_col)]"""
-        maps = _placed(self._target.maps(answers), self._target.layer)
+        maps = _placed(self._target.maps(answers), self._dnn, self._target.layer)
         return [maps.mean(2) if maps.ndim == 5 else maps]
 
 
 class ContributionMaps:
     """What each position of layers adds to the predictions of voxels."""
 
-    def __init__(self, target: ModelTarget):
-        self.layers, self.names, self._target = target.layers, target.names, target
+    def __init__(self, target: ModelTarget, dnn):
+        self.layers, self.names, self._target, self._dnn = target.layers, target.names, target, dnn
 
     def __call__(self, answers) -> list[torch.Tensor]:
         """A tensor (n, n_voxel, n_row, n_col) per layer."""
@@ -124,11 +124,11 @@ class ContributionMaps:
         added = added.reshape(len(read), -1, *read.shape[2:])
         if self._target.dmask is not None:
             added = _back(added, self._target.dmask.indices(layer, tuple(maps.shape)), maps.shape)
-        added = _placed(added, layer)
+        added = _placed(added, self._dnn, layer)
         return added.sum(2) if added.ndim == 5 else added
 
 
-def _contributions(target: ModelTarget) -> ContributionMaps:
+def _contributions(target: ModelTarget, dnn) -> ContributionMaps:
     """Maps of voxels, where the model knows of positions."""
     if target.pool_method is not None:
         raise BadValue(f'this model was fitted on maps pooled by {target.pool_method!r} and knows of no positions; fit '
@@ -136,7 +136,7 @@ def _contributions(target: ModelTarget) -> ContributionMaps:
     if any(part.iter_axis == 'row_col' for part in target.parts.values()):
         raise BadValue("this model is of a single position (iter_axis 'row_col'), which has no map; use "
                        'OccluderDiscrepancyMapping')
-    return ContributionMaps(target)
+    return ContributionMaps(target, dnn)
 
 
 def _back(added: torch.Tensor, picks: dict[int, np.ndarray], shape) -> torch.Tensor:
@@ -147,17 +147,10 @@ def _back(added: torch.Tensor, picks: dict[int, np.ndarray], shape) -> torch.Ten
     return added
 
 
-def _placed(maps: torch.Tensor, layer: str) -> torch.Tensor:
+def _placed(maps: torch.Tensor, dnn, layer: str) -> torch.Tensor:
     """Maps with places: patches of a transformer, (n, n_chn, n_token, 1), in their grid."""
     n_place = maps[0, 0].numel()
     if n_place == 1:
         raise BadValue(f'layer {layer!r} has one position, so that its map says nothing of places; choose a '
                        'convolutional layer, or use OccluderDiscrepancyMapping')
-    if maps.ndim > 4 or maps.shape[3] > 1:
-        return maps
-    grid = patch_grid(n_place)
-    if grid is None:
-        raise BadValue(f'the {n_place} tokens of layer {layer!r} are no square of patches, with a class token and '
-                       'registers or without')
-    before, side = grid
-    return maps[:, :, before:].reshape(*maps.shape[:2], side, side)
+    return maps if maps.ndim > 4 or maps.shape[3] > 1 else as_patches(maps, dnn, layer)

@@ -9,9 +9,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from dnnbrain._checks import BadValue
-from dnnbrain.activation.tokens import patch_grid
 from dnnbrain.interpret.saliency.gradients import Doorway
 from dnnbrain.interpret.saliency.images import SaliencyImage
+from dnnbrain.networks.axes import as_patches
 
 _POOLINGS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
 _SPACES = {4: 'bilinear', 5: 'trilinear'}
@@ -32,7 +32,7 @@ class GradCAMImage(SaliencyImage):
     ``relu(sum_k mean(d target / d A_k) A_k)`` over the maps A_k that to_layer *puts out* (Selvaraju et al. 2017,
     arXiv 1610.02391); `backprop` gives one map, (1, h, w). By default they are the last maps before the target that
     come from no pooling: conv5_relu of AlexNet, layer4 of a ResNet. Tokens of a transformer are laid out as the
-    square of patches that they come from; for these say to_layer, before the last attention
+    grid of patches that they come from; for these say to_layer, before the last attention
     ('encoder.layers.encoder_layer_11.ln_1' of vit_b_16), since behind it only the class token counts.
     """
 
@@ -55,22 +55,13 @@ class GradCAMImage(SaliencyImage):
 
     def _shaped(self, doorway: Doorway, maps: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         if doorway.value.ndim == 3:
-            maps = _patches(maps, doorway.layer)
+            maps = as_patches(maps, self.dnn, doorway.layer)
         if maps[0, 0].numel() == 1:
             raise BadValue(f'layer {doorway.layer!r} puts out one number per channel, not maps; choose to_layer among '
                            'convolutional layers before it')
         if not self.upsample:
             return maps
         return F.interpolate(maps.float(), inputs.shape[2:], mode=_SPACES[maps.ndim])
-
-
-def _patches(maps: torch.Tensor, layer: str) -> torch.Tensor:
-    """Tokens (n, n_chn, n_token, 1) as the square (n, n_chn, side, side) of patches; those before it are no patches."""
-    grid = patch_grid(maps.shape[2])
-    if grid is None:
-        raise BadValue(f'the {maps.shape[2]} tokens of layer {layer!r} are no square of patches')
-    before, side = grid
-    return maps[:, :, before:].unflatten(2, (side, side)).squeeze(-1)
 
 
 def last_maps(dnn, answer, inputs: torch.Tensor) -> str:

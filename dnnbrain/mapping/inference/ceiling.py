@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from dnnbrain._checks import BadType, BadValue, choice
+from dnnbrain._checks import BadType, BadValue, choice, n_missing
 from dnnbrain.mapping.scoring import SCORINGS, varies
 
 _BLOCK_BYTES = 2 ** 27
@@ -206,6 +206,8 @@ def _presentations(responses, stim_ids) -> tuple[np.ndarray, np.ndarray, np.ndar
                       f'{responses.shape}')
     if stim_ids.shape != (len(responses),):
         raise BadValue(f'{stim_ids.size} stim_ids came for {len(responses)} trials')
+    if n_missing(stim_ids):
+        raise BadValue(f'stim_ids has no entry for {n_missing(stim_ids)} trials; leave these trials out')
     _, member, counts = np.unique(stim_ids, return_inverse=True, return_counts=True)
     if (counts > 1).sum() < 3:
         raise BadValue(f'{(counts > 1).sum()} of {len(counts)} stimuli were shown more than once; a noise ceiling '

@@ -18,7 +18,7 @@ from dnnbrain.mapping.single_unit.linear_svc import PairwiseSVC
 from dnnbrain.mapping.single_unit.logistic import Logistic
 from dnnbrain.mapping.single_unit.one_predictor import HELD_OUT, Line, LineModel
 from dnnbrain.mapping.single_unit.unit_search import Blocks, Search, fit_chosen, inner_folds, run
-from dnnbrain.mapping.targets import among_all, labels, measures, scored
+from dnnbrain.mapping.targets import among_all, labels, measures, prediction_type, scored
 
 TYPES = {'corr': 'correlation', 'glm': 'regressor', 'lasso': 'regressor', 'lrc': 'classifier', 'svc': 'classifier'}
 SELECTIONS = ('nested', 'in_sample')
@@ -148,7 +148,7 @@ class UnivariateMapping:
             As ``activation.blocks(layer, 'unit')`` yields them, in the order of the units. Memory holds one block, and
             the units chosen, n_sample x n_target x (n_fold + 1).
         predictions : bool
-            Regressors: return prediction (n_sample, n_target) too, float32, of samples held out.
+            Regressors: return prediction (n_sample, n_target) too, of samples held out.
         """
         if self.estimator is None:
             raise BadValue(f'no estimator is set; call set_estimator with one of {", ".join(TYPES)}')
@@ -182,7 +182,7 @@ class UnivariateMapping:
         if good.any():
             run(searches, blocks, len(Y), learner.scores)
         scores, models = np.full((good.sum(), len(splits)), np.nan), []
-        held_out = np.full(Y.shape, np.nan, dtype=np.float32) if predictions else None
+        held_out = np.full(Y.shape, np.nan, dtype=prediction_type(Y)) if predictions else None
         for k, (search, (train, test)) in enumerate(zip(self._of_folds(searches, splits), splits, strict=True)):
             if good.any():
                 predicted = fit_chosen(learner, search, train).predict(search.x[test])

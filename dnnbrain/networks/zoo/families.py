@@ -61,6 +61,8 @@ def _residual(model: nn.Module) -> dict[str, tuple[str, ...]]:
 def _matched(model: nn.Module, rows: tuple) -> dict[str, tuple[str, ...]]:
     names, counts = {}, {}
     for path, module in model.named_modules():
+        if isinstance(module, nn.ModuleList):            # which puts nothing out itself
+            continue
         for name, pattern, *kind in rows:
             if re.fullmatch(pattern, path) and all(re.fullmatch(k, type(module).__name__) for k in kind):
                 base, counted, first = name.partition('#')

@@ -42,7 +42,7 @@ def layer_profile(result: Result) -> pd.DataFrame:
                           'roi': scores[target] if target else _everything(result),
                           'score': scores[value].abs() if result.model == 'corr' else scores[value]})
     iterated = [name for name in ITERATED if name in scores]
-    table['iteration'] = scores.groupby(iterated, sort=False).ngroup() if iterated else 0
+    table['iteration'] = scores.groupby(iterated, sort=False, dropna=False).ngroup() if iterated else 0
     cells = table.groupby(['roi', 'layer', 'iteration'], sort=False)['score']
     found = cells.agg(r='mean', n_fold='count').reset_index()
     found['low'], found['high'] = np.clip(fold_interval(found['r'], cells.std().to_numpy(), found['n_fold']),
