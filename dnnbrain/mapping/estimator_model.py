@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from dnnbrain._checks import BadValue
 from dnnbrain.activation.activation import Activation
 from dnnbrain.mapping.kernel import standardised
-from dnnbrain.mapping.models import LayerModel, _as_activation
+from dnnbrain.mapping.models import LayerModel, one_layer
 from dnnbrain.mapping.tables import one_table
 
 
@@ -51,7 +51,7 @@ class EstimatorModel:
 
     def predict(self, activ, layer: str | None = None, train: Activation | None = None) -> np.ndarray:
         """Predictions for new stimuli; `train` is not needed. See `LayerModel.predict`."""
-        activ, layer = _as_activation(activ, layer or self.layer)
+        activ, layer = one_layer(activ, layer or self.layer)
         X = np.concatenate([block for block in one_table(activ, layer, self.iter_axis, self.iteration)], axis=1)
         if X.shape[1] != self.estimator.n_features_in_:
             raise BadValue(f'the model was fitted on {self.estimator.n_features_in_} units; layer {layer!r} of the new '

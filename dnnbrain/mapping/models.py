@@ -88,7 +88,7 @@ class LayerModel:
         predicted : ndarray of shape (n_new, n_target)
             Numbers; (n_new,) labels from a classifier.
         """
-        activ, layer = _as_activation(activ, layer or self.layer)
+        activ, layer = one_layer(activ, layer or self.layer)
         new = one_table(activ, layer, self.iter_axis, self.iteration)
         if self.coef is not None:
             predicted = self._from_weights(new, layer)
@@ -116,7 +116,7 @@ class LayerModel:
         """
         if self.coef is not None:
             return self if fname is None else self._saved(fname)
-        train, _ = _as_activation(train, self.layer)
+        train, _ = one_layer(train, self.layer)
         blocks = self._weight_blocks(self._training(train))
         lean = replace(self, dual_coef=None, design=None)
         if fname is None:
@@ -235,7 +235,8 @@ def _model(arrays: dict, record: dict, ids) -> LayerModel:
     return LayerModel(**arrays, **record, stim_ids=ids)
 
 
-def _as_activation(X, layer: str) -> tuple[Activation, str]:
+def one_layer(X, layer: str) -> tuple[Activation, str]:
+    """Activations, or an array (n_stim, n_unit) as those of a layer, with its name."""
     if isinstance(X, Activation):
         return X, layer
     X = np.asarray(X)

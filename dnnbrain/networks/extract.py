@@ -95,8 +95,8 @@ def compute_activation(dnn, stimuli, dmask, pool_method: str | None = None, cuda
         (n_stim, n_feat, 1, 1). With `out`, still on disk.
     """
     dmask = as_mask(dmask)
-    _check_settings(pool_method, dtype, tokens, on_error, batch_size, n_worker)
-    _check_places(dnn, dmask, out, resume)
+    check_settings(pool_method, dtype, tokens, on_error, batch_size, n_worker)
+    check_places(dnn, dmask, out, resume)
     device = pick_device(dnn._network(), device, cuda)
     stimuli, skipped = without_bad_files(stimuli, dnn.test_transform) if on_error == 'skip' else (stimuli, [])
     stimuli, whole = shard_of(stimuli, shard, batch_size)
@@ -192,7 +192,7 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def _check_settings(pool_method, dtype: str, tokens: str, on_error: str, batch_size: int, n_worker) -> None:
+def check_settings(pool_method, dtype: str, tokens: str, on_error: str, batch_size: int, n_worker) -> None:
     if pool_method is not None:
         choice('pool_method', pool_method, POOLINGS)
     choice('dtype', dtype, tuple(DTYPES))
@@ -204,7 +204,7 @@ def _check_settings(pool_method, dtype: str, tokens: str, on_error: str, batch_s
         raise BadValue(f'n_worker must be at least 0, not {n_worker}')
 
 
-def _check_places(dnn, dmask, out, resume: bool) -> None:
+def check_places(dnn, dmask, out, resume: bool) -> None:
     """Where to look and where to write: what is wrong is said before any file is looked at."""
     if not dmask.layers:
         raise BadValue('the mask names no layer')

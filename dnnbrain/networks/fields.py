@@ -21,11 +21,11 @@ from torch import fx
 from dnnbrain.networks.state import home_of, visiting
 from dnnbrain.networks.tracing import OneInput, unmarked
 
-_POINTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
+POINTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
               nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Identity,
               nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm, nn.LocalResponseNorm)
 _WINDOWS = (nn.modules.conv._ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
-_POINTWISE_NAMES = frozenset('''add sub mul truediv div neg iadd isub imul relu relu6 leaky_relu elu gelu silu mish
+POINTWISE_NAMES = frozenset('''add sub mul truediv div neg iadd isub imul relu relu6 leaky_relu elu gelu silu mish
     hardswish hardsigmoid hardtanh sigmoid tanh dropout dropout2d stochastic_depth clone contiguous detach float half to
     clamp batch_norm add_ sub_ mul_ relu_ pow sqrt exp square abs maximum minimum where'''.split())
 _WINDOW_FUNCTIONS = {F.max_pool1d: 1, F.max_pool2d: 2, F.max_pool3d: 3, F.avg_pool1d: 1, F.avg_pool2d: 2,
@@ -97,7 +97,7 @@ class Tracer(OneInput):
         self.outputs: dict[str, list[fx.Node | None]] = {}
 
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
-        inherited = isinstance(module, _WINDOWS + _POINTWISE) and type(module).forward.__module__.startswith('torch.nn')
+        inherited = isinstance(module, _WINDOWS + POINTWISE) and type(module).forward.__module__.startswith('torch.nn')
         return inherited or super().is_leaf_module(module, path)
 
     def call_module(self, module: nn.Module, forward, args, kwargs):
@@ -128,11 +128,11 @@ def _module(module: nn.Module, seen: Field) -> Field | str:
     if isinstance(module, nn.modules.conv._ConvTransposeNd):
         return UNKNOWN
     if isinstance(module, _WINDOWS):
-        return _window(seen, _n_axes(module), module.kernel_size, module.stride, module.padding,
+        return _window(seen, n_axes_of(module), module.kernel_size, module.stride, module.padding,
                        getattr(module, 'dilation', 1))
     local = seen.last and (isinstance(module, nn.Linear)
                            or isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1)
-    if local or isinstance(module, _POINTWISE):
+    if local or isinstance(module, POINTWISE):
         return seen
     return EVERYWHERE if isinstance(module, _JOINING) else UNKNOWN
 
@@ -162,7 +162,7 @@ def _function(node: fx.Node, seen: Field) -> Field | str | None:
     if name == 'layer_norm' and seen.last:
         shape = node.args[1] if len(node.args) > 1 else node.kwargs['normalized_shape']
         return seen if len(shape) == 1 else UNKNOWN
-    if name in _POINTWISE_NAMES or name == 'linear' and seen.last:
+    if name in POINTWISE_NAMES or name == 'linear' and seen.last:
         return seen
     dims = node.args[1] if len(node.args) > 1 else node.kwargs.get('dim', node.kwargs.get('start_dim'))
     partly = name == 'mean' and dims in (1, [1], (1,)) or name == 'flatten' and dims == 2      # no place is joined
@@ -181,21 +181,21 @@ def _window(seen: Field, n: int, kernel, stride, padding, dilation) -> Field | s
     axes = seen.axes or (Axis(),) * n
     if len(axes) != n or seen.last:
         return UNKNOWN
-    sides = [_each(value, n) for value in (kernel, stride, dilation)]
+    sides = [each_axis(value, n) for value in (kernel, stride, dilation)]
     if padding == 'same':
         sides.append(tuple((k - 1) * d // 2 for k, d in zip(sides[0], sides[2], strict=True)))
     else:
-        sides.append(_each(0 if padding == 'valid' else padding, n))
+        sides.append(each_axis(0 if padding == 'valid' else padding, n))
     return Field(tuple(Axis(a.low - p * a.jump, a.high + ((k - 1) * d - p) * a.jump, a.jump * s)
                        for a, k, s, d, p in zip(axes, *sides, strict=True)))
 
 
-def _each(value, n: int) -> tuple[int, ...]:
+def each_axis(value, n: int) -> tuple[int, ...]:
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     return values if len(values) == n else values * n
 
 
-def _n_axes(module: nn.Module) -> int:
+def n_axes_of(module: nn.Module) -> int:
     names = [kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith('torch.nn')]
     return next(n for n in (1, 2, 3) if any(name.endswith(f'{n}d') for name in names))
 

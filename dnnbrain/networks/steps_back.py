@@ -9,7 +9,7 @@ import torch.nn as nn
 
 from dnnbrain.networks import moves, windows
 from dnnbrain.networks.boxes import Box, Parts, Step, along, whole
-from dnnbrain.networks.fields import _POINTWISE, _POINTWISE_NAMES, _each
+from dnnbrain.networks.fields import POINTWISE, POINTWISE_NAMES, each_axis
 
 # What joins all places as a matter of course: taking everything is right.
 _JOINING = frozenset('matmul bmm scaled_dot_product_attention multi_head_attention_forward einsum'.split())
@@ -65,7 +65,7 @@ def _reduced(step: Step, box: Box) -> Parts | None:
     if dims is None or not isinstance(step.after, tuple):
         return None
     n = len(step.before)
-    dims = sorted(dim % n for dim in _each(dims, 1 if isinstance(dims, int) else len(dims)))
+    dims = sorted(dim % n for dim in each_axis(dims, 1 if isinstance(dims, int) else len(dims)))
     kept = iter(box if len(box) < n else [part for axis, part in enumerate(box) if axis not in dims])
     return [(step.source, tuple(np.ones(size, bool) if axis in dims else next(kept)
                                 for axis, size in enumerate(step.before)))]
@@ -84,7 +84,7 @@ _MODULES = (
     (nn.Upsample, windows.resized),
     (tuple(moves.PADDING), moves.padded),
     (nn.modules.instancenorm._InstanceNorm, lambda step, box: [(step.source, along(box, *range(2, len(box))))]),
-    (_POINTWISE, _pointwise),
+    (POINTWISE, _pointwise),
     (nn.GroupNorm, _group_norm),
     (nn.Linear, lambda step, box: [(step.source, (*box[:-1], np.ones(step.module.in_features, bool)))]),
     (nn.LayerNorm, lambda step, box: [(step.source, along(box, *range(-len(step.module.normalized_shape), 0)))]),
@@ -93,7 +93,7 @@ _MODULES = (
     (nn.MultiheadAttention, _everything),
 )
 _FUNCTIONS = {
-    **dict.fromkeys((*_POINTWISE_NAMES, 'expand', 'expand_as'), _pointwise),
+    **dict.fromkeys((*POINTWISE_NAMES, 'expand', 'expand_as'), _pointwise),
     **dict.fromkeys(_RESHAPING, moves.reshaped),
     **dict.fromkeys(_REDUCING, _reduced),
     **dict.fromkeys(('cat', 'concat', 'concatenate'), moves.concatenated),

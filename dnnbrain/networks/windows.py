@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from dnnbrain.networks.boxes import Box, Parts, Step, copied, places
-from dnnbrain.networks.fields import _each, _n_axes
+from dnnbrain.networks.fields import each_axis, n_axes_of
 
 
 def _reached(chosen: np.ndarray, n: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int,
@@ -22,19 +22,19 @@ def _reached(chosen: np.ndarray, n: int, kernel: int, stride: int, padding: tupl
 
 def _windows(step: Step, box: Box, n_axes: int, kernel, stride, padding, dilation, mode: str = 'zeros') -> Box:
     """The last axes of a box through windows."""
-    kernel, stride, dilation = (_each(value, n_axes) for value in (kernel, stride, dilation))
+    kernel, stride, dilation = (each_axis(value, n_axes) for value in (kernel, stride, dilation))
     if padding == 'same':
         total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         sides = [(t // 2, t - t // 2) for t in total]
     else:
-        sides = [(p, p) for p in _each(0 if padding == 'valid' else padding, n_axes)]
+        sides = [(p, p) for p in each_axis(0 if padding == 'valid' else padding, n_axes)]
     n_before = step.before[-n_axes:]
     return tuple(_reached(*values, mode) for values in
                  zip(box[-n_axes:], n_before, kernel, stride, sides, dilation, strict=True))
 
 
 def convolution(step: Step, box: Box) -> Parts:
-    conv, n = step.module, _n_axes(step.module)
+    conv, n = step.module, n_axes_of(step.module)
     groups = box[1].reshape(conv.groups, -1).any(1)
     channels = np.repeat(groups, conv.in_channels // conv.groups)
     return [(step.source, (box[0], channels, *_windows(step, box, n, conv.kernel_size, conv.stride, conv.padding,
@@ -42,11 +42,11 @@ def convolution(step: Step, box: Box) -> Parts:
 
 
 def transposed(step: Step, box: Box) -> Parts:
-    conv, n = step.module, _n_axes(step.module)
+    conv, n = step.module, n_axes_of(step.module)
     groups = np.repeat(box[1].reshape(conv.groups, -1).any(1), conv.in_channels // conv.groups)
     axes = []
     for chosen, size, k, s, p, d in zip(box[2:], step.before[2:], conv.kernel_size, conv.stride,
-                                        _each(conv.padding, n), conv.dilation, strict=True):
+                                        each_axis(conv.padding, n), conv.dilation, strict=True):
         scaled = np.flatnonzero(chosen)[:, None] + p - np.arange(k) * d
         reached = scaled // s
         axes.append(places(size, reached[(scaled % s == 0) & (reached >= 0) & (reached < size)]))
@@ -54,7 +54,7 @@ def transposed(step: Step, box: Box) -> Parts:
 
 
 def pooling(step: Step, box: Box) -> Parts:
-    pool, n = step.module, _n_axes(step.module)
+    pool, n = step.module, n_axes_of(step.module)
     return [(step.source, box[:-n] + _windows(step, box, n, pool.kernel_size, pool.stride, pool.padding,
                                               getattr(pool, 'dilation', 1)))]
 
@@ -93,7 +93,7 @@ def resized(step: Step, box: Box) -> Parts:
     n_axes, axes = len(box) - 2, []
     mode = {'linear': 'bilinear', 'trilinear': 'bilinear'}.get(given.get('mode'), given.get('mode') or 'nearest')
     how = {name: given[name] for name in names[3:] if given.get(name)} | {'mode': mode}
-    factors = _each(given.get('scale_factor'), n_axes)
+    factors = each_axis(given.get('scale_factor'), n_axes)
     for chosen, n, factor in zip(box[2:], step.before[2:], factors, strict=True):
         size = {'size': (len(chosen), 1)} if factor is None else {'scale_factor': (factor, 1.)}
         weights = F.interpolate(torch.eye(n)[:, None, :, None], **size, **how)[:, 0, :, 0].numpy()

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dnnbrain._checks import BadType, BadValue
 from dnnbrain.activation.tokens import patch_grid
-from dnnbrain.viz.pictures import SIZE, _picture, check_format, color_limits, imgarray_show, made_figure
+from dnnbrain.viz.pictures import SIZE, check_format, color_limits, for_imshow, imgarray_show, made_figure
 
 CMAP = 'coolwarm'
 MOST = 16               # channels of a figure
@@ -44,7 +44,7 @@ def plot_feature_maps(maps: np.ndarray, pictures: Sequence | None = None, channe
     maps = as_pictures(maps)
     n_stim, n_chn = maps.shape[:2]
     channels = [f'channel {number}' for number in range(1, n_chn + 1)] if channels is None else list(channels)
-    pictures = None if pictures is None or all(one is None for one in pictures) else [_picture(p) for p in pictures]
+    pictures = None if pictures is None or all(one is None for one in pictures) else [for_imshow(p) for p in pictures]
     for words, n, argument in ((channels, n_chn, 'channels'), (names, n_stim, 'names'), (pictures, n_stim, 'pictures')):
         if words is not None and len(words) != n:
             raise BadValue(f'{argument} must be {n} for maps of shape {maps.shape}, not {len(words)}')

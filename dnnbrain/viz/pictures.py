@@ -123,13 +123,13 @@ def _pictures(x, nrows: int, ncols: int) -> list:
     one = hasattr(x, 'mode') or getattr(x, 'ndim', 0) == 2
     if getattr(x, 'ndim', 0) == 3 and nrows * ncols == 1 and len(x) != 1:
         one = 3 in (x.shape[0], x.shape[-1]) or 4 in (x.shape[0], x.shape[-1])
-    pictures = [_picture(picture) for picture in ([x] if one else x)]
+    pictures = [for_imshow(picture) for picture in ([x] if one else x)]
     if not 1 <= len(pictures) <= nrows * ncols:
         raise BadValue(f'{len(pictures)} pictures do not fit into {nrows} x {ncols} places; set nrows and ncols')
     return pictures
 
 
-def _picture(picture) -> np.ndarray | None:
+def for_imshow(picture) -> np.ndarray | None:
     if picture is None:
         return None
     if hasattr(picture, 'detach'):

@@ -14,7 +14,7 @@ from dnnbrain.activation.activation import Activation
 from dnnbrain.activation.mask import as_mask
 from dnnbrain.activation.pool import POOLINGS, pool_maps
 from dnnbrain.interpret.preference.units import unit_columns
-from dnnbrain.networks.extract import BATCH_SIZE, _check_places, _check_settings, stream
+from dnnbrain.networks.extract import BATCH_SIZE, check_places, check_settings, stream
 from dnnbrain.networks.state import pick_device
 from dnnbrain.stimuli.loaders import part_of, picture_set
 
@@ -157,9 +157,9 @@ def _merged(values, who, came, numbers, k: int) -> tuple[torch.Tensor, torch.Ten
 def _of_network(dnn, k: int, stimuli, dmask, target, metric, device, batch_size, n_worker) -> tuple:
     if stimuli is None or dmask is None and target is None:
         raise BadValue('a network needs stimuli, and layers (dmask) or a target')
-    _check_settings(metric, 'float32', 'all', 'raise', batch_size, n_worker)
+    check_settings(metric, 'float32', 'all', 'raise', batch_size, n_worker)
     mask = as_mask(dmask if target is None else target.layers)
-    _check_places(dnn, mask, None, False)
+    check_places(dnn, mask, None, False)
     device = pick_device(dnn._network(), device)
     ids = stimuli.get('stimID') if hasattr(stimuli, 'get') else np.arange(len(stimuli))
     first = _first_rows(ids)
