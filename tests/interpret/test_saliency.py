@@ -315,6 +315,17 @@ def test_integrated_gradients_are_captums_and_complete(tiny, image, to_layer, ba
     assert abs(found.sum() - gained) < 0.02 * np.abs(found).sum()
 
 
+def test_integrated_gradients_say_when_they_do_not_add_up():
+    """A steep logistic step half way: one point there sees the slope of 10, while the target rises by 1."""
+    dnn = hand_made(nn.Sequential(nn.Flatten(), nn.Linear(48, 1), nn.Sigmoid()))
+    dnn.model[1].weight.data[:], dnn.model[1].bias.data[:] = 40 / 48, -20
+    white = np.full((3, 4, 4), 255, np.uint8)
+    with pytest.warns(UserWarning, match='add up to 10 where the target rises by 1: 1 steps are too few'):
+        found = IntegratedGradientsImage(dnn, '2', 1, n_step=1).backprop(white)
+    assert found.sum() == pytest.approx(10, rel=1e-4)
+    assert IntegratedGradientsImage(dnn, '2', 1).backprop(white).sum() == pytest.approx(1, abs=1e-3)    # and no warning
+
+
 # Grad-CAM
 
 def test_gradcam_by_hand():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -10,6 +12,8 @@ from dnnbrain.interpret.saliency.gradients import Doorway
 from dnnbrain.interpret.saliency.images import SaliencyImage
 from dnnbrain.interpret.view import stimulus_inputs
 from dnnbrain.networks.extract import Careful
+
+ALLOWED = 0.1       # of the rise, that may be missing
 
 
 class IntegratedGradientsImage(SaliencyImage):
@@ -26,7 +30,8 @@ class IntegratedGradientsImage(SaliencyImage):
         the mean colour where it normalises pictures by it. Along the way to a layer (`to_layer`), what goes into the
         layer from the baseline.
     n_step : int
-        Points of Gauss-Legendre quadrature.
+        Points of Gauss-Legendre quadrature. A warning says where they are too few for pixels to add up, as in networks
+        full of normalisation.
 
     Notes
     -----
@@ -58,7 +63,22 @@ class IntegratedGradientsImage(SaliencyImage):
         careful = Careful(add, at_once)
         for step in range(0, self.n_step, at_once):
             careful(torch.arange(step, min(step + at_once, self.n_step)), step)
-        return total * (end - start)
+        found = total * (end - start)
+        self._check_sum(found, answer, doorway, inputs, start, end)
+        return found
+
+    def _check_sum(self, found: torch.Tensor, answer, doorway: Doorway, inputs: torch.Tensor, start, end) -> None:
+        """Say so where the quadrature is too coarse for pixels to add up to what the target rises by."""
+        with torch.no_grad():
+            rise = (doorway.numbers(answer, inputs, put=end) - doorway.numbers(answer, inputs, put=start)).T
+        parts, size = found.flatten(2).sum(2), found.flatten(2).abs().sum(2)
+        gap = (parts - rise).abs()
+        off = gap > ALLOWED * rise.abs() + ALLOWED / 10 * size              # rises near 0 have no share
+        if off.any():
+            worst = (gap * off).flatten().argmax()
+            came, whole = (float(numbers.flatten()[worst]) for numbers in (parts, rise))
+            warnings.warn(f'integrated gradients add up to {came:.3g} where the target rises by {whole:.3g}: '
+                          f'{self.n_step} steps are too few for this network; raise n_step (-steps)', stacklevel=2)
 
     def _begin(self, inputs: torch.Tensor) -> torch.Tensor:
         if self.baseline is None:
